@@ -1,0 +1,18 @@
+//! Kubernetes objects as CRDTs.
+//!
+//! # Invariants
+//! - Every function here is pure: the same arguments give the same result on every site, for ever.
+//! - Bytes from outside never panic: they decode, or they give an error.
+//!
+//! # Not here
+//! No clock, no randomness, no I/O, no tokio, no tonic, no sled.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod dot;
+pub mod key;
+pub mod version_vector;
+
+pub mod value;
+
+pub mod schema;

@@ -1,0 +1,5 @@
+//! Which path of an object is a struct or map, a keyed list, a set, or atomic.
+
+mod shape;
+
+pub use shape::{Kind, Shape};

@@ -1,0 +1,1 @@
+//! The process: etcd's API, links between sites, the admin API, the command line.

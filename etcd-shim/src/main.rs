@@ -1,0 +1,2 @@
+//! The binary `archipel`.
+fn main() {}

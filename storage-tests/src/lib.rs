@@ -1,0 +1,1 @@
+//! The harness that judges the product: real processes, simulated disks, real control planes.

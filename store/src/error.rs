@@ -1,0 +1,42 @@
+//! What can go wrong, one enum an operation. Texts here speak to operators; etcd's own texts live in `etcd-shim`.
+
+use thiserror::Error;
+
+/// Why a client's request was refused. The store is as it was.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The key is empty.
+    #[error("the key is empty")]
+    EmptyKey,
+    /// `ignore_value` or `ignore_lease` on a key that does not exist, or a Txn operation that is empty.
+    #[error("the key does not exist")]
+    KeyNotFound,
+    /// A read or watch below the compact revision, or a compaction at or below it.
+    #[error("revision is compacted; the oldest one kept is {compact_revision}")]
+    Compacted {
+        /// The oldest revision that can be read.
+        compact_revision: i64,
+    },
+    /// A read or compaction above the current revision.
+    #[error("revision is in the future; the current one is {current_revision}")]
+    FutureRevision {
+        /// The store's revision.
+        current_revision: i64,
+    },
+    /// The lease does not exist.
+    #[error("the lease does not exist")]
+    LeaseNotFound,
+    /// A lease with this id exists.
+    #[error("the lease exists already")]
+    LeaseExists,
+    /// TTL above the maximum.
+    #[error("the lease's time to live is too large")]
+    LeaseTtlTooLarge,
+    /// The object belongs to a share that this site may not write, or another rule of sharing forbids the write.
+    #[error("{0}")]
+    ShareForbids(String),
+    /// A write or sync failed earlier: this process acknowledges nothing any more. Restart it; recovery reads the log.
+    #[error("the commit log failed and the site stopped acknowledging: {0}; restart it")]
+    Stopped(String),
+}

@@ -1,0 +1,17 @@
+//! One site's durable state: etcd's semantics over a commit log that is the truth and an index that can be rebuilt.
+//!
+//! # Invariants
+//! - Nothing is visible before it is durable: no read, no watch event, no reply.
+//! - `compact_revision <= current_revision`; both only grow, also over a crash.
+//! - The sequencer is the only writer. Remote changes come through the same door as local ones.
+//!
+//! # Not here
+//! No gRPC and no error texts of etcd: those live in `etcd-shim`.
+#![warn(missing_docs)]
+
+pub mod error;
+pub mod revision;
+
+pub mod log;
+
+pub mod mvcc;

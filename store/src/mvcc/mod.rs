@@ -1,0 +1,5 @@
+//! etcd's multi-version semantics over a tree: pure evaluation of requests.
+
+mod request;
+
+pub use request::*;
