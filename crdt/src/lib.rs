@@ -16,3 +16,5 @@ pub mod version_vector;
 pub mod value;
 
 pub mod schema;
+
+pub mod share;

@@ -10,6 +10,7 @@
 #![warn(missing_docs)]
 
 pub mod error;
+pub mod keyspace;
 pub mod revision;
 
 pub mod log;
