@@ -36,7 +36,24 @@ pub enum RequestError {
     /// The object belongs to a share that this site may not write, or another rule of sharing forbids the write.
     #[error("{0}")]
     ShareForbids(String),
+    /// Too many commits wait for the disk. Try again later.
+    #[error("too many requests wait for the commit log; try again")]
+    TooManyRequests,
     /// A write or sync failed earlier: this process acknowledges nothing any more. Restart it; recovery reads the log.
     #[error("the commit log failed and the site stopped acknowledging: {0}; restart it")]
     Stopped(String),
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The commit log cannot be read or made.
+    #[error("cannot open the commit log in {dir}: {reason}")]
+    Log {
+        /// The data directory.
+        dir: std::path::PathBuf,
+        /// What failed, and what to do.
+        reason: String,
+    },
 }

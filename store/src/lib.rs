@@ -9,10 +9,22 @@
 //! No gRPC and no error texts of etcd: those live in `etcd-shim`.
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod error;
 pub mod keyspace;
+pub mod limits;
 pub mod revision;
 
 pub mod log;
 
+pub mod lease;
 pub mod mvcc;
+pub mod sequencer;
+pub mod watch;
+
+mod store;
+mod view;
+
+pub use config::Config;
+pub use store::{Sizes, Store};
+pub use view::View;

@@ -1,0 +1,30 @@
+//! The seam through which `replica` turns local writes into entries of a share, inside the same atomic record.
+
+use super::Commit;
+use crate::error::RequestError;
+use bytes::Bytes;
+
+/// One key that a client's request changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// The key.
+    pub key: Bytes,
+    /// Encoded `mvccpb.KeyValue` before, if the key existed.
+    pub old: Option<Bytes>,
+    /// Encoded `mvccpb.KeyValue` after, unless the key was deleted.
+    pub new: Option<Bytes>,
+    /// Main revision of the change.
+    pub revision: i64,
+    /// Lease of the new version; 0 = none.
+    pub lease: i64,
+}
+
+/// Sees every change of a client's request, a lease's expiry included, before its frame is appended.
+pub trait Emit: Send {
+    /// Called under the sequencer's lock: must be quick, must not block. May write tables, and keys of further
+    /// revisions. The changes that a `Store::commit` makes are not shown.
+    ///
+    /// # Errors
+    /// Refuses the whole request; nothing happens.
+    fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError>;
+}
