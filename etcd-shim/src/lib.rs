@@ -1,1 +1,3 @@
 //! The process: etcd's API, links between sites, the admin API, the command line.
+
+pub mod link;

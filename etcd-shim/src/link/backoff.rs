@@ -45,8 +45,7 @@ mod tests {
 
     #[test]
     fn jitter_covers_the_upper_half() {
-        let waits: Vec<u64> =
-            (0..=BACKOFF_START_MS).map(|random| Backoff::default().next_ms(random)).collect();
+        let waits: Vec<u64> = (0..=BACKOFF_START_MS).map(|random| Backoff::default().next_ms(random)).collect();
         assert_eq!(waits.iter().min(), Some(&(BACKOFF_START_MS / 2)));
         assert_eq!(waits.iter().max(), Some(&BACKOFF_START_MS));
     }

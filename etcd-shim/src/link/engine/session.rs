@@ -191,15 +191,7 @@ impl Session {
         self.refresh(out);
     }
 
-    fn have(
-        &mut self,
-        now: Now,
-        share: Uuid,
-        seen: VersionVector,
-        stream: u64,
-        ask: bool,
-        out: &mut Vec<Command>,
-    ) {
+    fn have(&mut self, now: Now, share: Uuid, seen: VersionVector, stream: u64, ask: bool, out: &mut Vec<Command>) {
         // The peer may learn before us that a share became active; it hears our Have, which asks, when we do.
         let Some(link) = self.shares.get_mut(&share) else { return };
         let acked_before = link.outbound.acked.clone();
@@ -361,8 +353,7 @@ impl Session {
             return;
         }
         for (&share, link) in &mut self.shares {
-            let due =
-                matches!(link.inbound.intake, Intake::Held { until_ms, .. } if until_ms <= now.monotonic_ms);
+            let due = matches!(link.inbound.intake, Intake::Held { until_ms, .. } if until_ms <= now.monotonic_ms);
             if due && link.inbound.queued_bytes == 0 {
                 self.stream_last += 1;
                 let peer_newest = link.inbound.peer_newest;
