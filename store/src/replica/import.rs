@@ -1,0 +1,71 @@
+//! Objects that were there before a namespace was shared become creations of this site, so that attaching is nothing but
+//! the first entries of the log.
+
+use super::emit::decode;
+use super::operation::operation;
+use super::replicas::{Replica, Replicas};
+use crate::limits::IMPORT_OBJECTS_MAX;
+use crate::mvcc::{RangeRequest, key_of, prefix_end};
+use crate::sequencer::Commit;
+use archipel_crdt::key::ObjectKey;
+use archipel_crdt::lens;
+use bytes::Bytes;
+
+/// An object of a namespace: its name in the share, and its encoded version.
+type Found = (ObjectKey, Bytes);
+
+impl Replicas {
+    /// Emits up to [`IMPORT_OBJECTS_MAX`] objects of a share's namespace that are not in its CRDT yet, one entry each,
+    /// owners before dependents (rule M11). True if there may be more. Cost: a walk over the namespace's objects.
+    pub(super) fn import(&mut self, commit: &mut Commit<'_>, share: u128) -> bool {
+        let Some(replica) = self.shares.get(&share).filter(|replica| replica.is_active()) else { return false };
+        let missing: Vec<Found> = self
+            .objects_of(commit, &replica.share.namespace)
+            .into_iter()
+            .filter(|(key, _)| !replica.objects.contains_key(key))
+            .collect();
+        let mut imported = 0;
+        for (key, version) in missing {
+            if imported == IMPORT_OBJECTS_MAX {
+                return true;
+            }
+            let Some(op) = operation(&key, None, None, decode(Some(&version)).as_ref()) else { continue };
+            self.append_own(commit, share, vec![op]);
+            imported += 1;
+        }
+        false
+    }
+
+    /// How many objects of a namespace would be replicated, the Namespace itself aside.
+    pub(super) fn replicable(&self, commit: &Commit<'_>, namespace: &str) -> Vec<ObjectKey> {
+        let found = self.objects_of(commit, namespace).into_iter();
+        let content = found.filter(|(key, _)| key.resource != "namespaces");
+        let emitted = content.filter(|(key, version)| operation(key, None, None, decode(Some(version)).as_ref()).is_some());
+        emitted.map(|(key, _)| key).collect()
+    }
+
+    /// The Namespace object and every object of a replicated resource in it, in the order of creation at a peer.
+    fn objects_of(&self, commit: &Commit<'_>, namespace: &str) -> Vec<Found> {
+        let own = ObjectKey { group: String::new(), resource: "namespaces".into(), name: String::new() };
+        let etcd_key = self.keyspace.key(namespace, &own).unwrap_or_default();
+        let mut found: Vec<Found> = commit.get(etcd_key.as_bytes()).map(|version| (own, version)).into_iter().collect();
+        for &(group, resource) in lens::REPLICATED_RESOURCES {
+            let Some(directory) = self.keyspace.directory_of(namespace, group, resource) else { continue };
+            let key = Bytes::from(directory);
+            let range_end = prefix_end(&key);
+            let range = commit.range(&RangeRequest { key, range_end, ..RangeRequest::default() });
+            for version in range.map(|reply| reply.kvs).unwrap_or_default() {
+                let named = key_of(&version).and_then(|key| self.keyspace.parse(&key));
+                found.extend(named.map(|named| (named.object, version)));
+            }
+        }
+        found
+    }
+}
+
+impl Replica {
+    /// Objects in the CRDT that have a visible life.
+    pub(super) fn visible_count(&self) -> usize {
+        self.objects.values().filter(|object| object.visible().is_some()).count()
+    }
+}
