@@ -17,4 +17,11 @@ pub mod value;
 
 pub mod schema;
 
+pub mod codec;
+pub mod object;
+
+pub mod entry;
+
+pub mod conflict;
+
 pub mod share;

@@ -1,5 +1,6 @@
 //! One version vector a share: how much of every actor's history was applied. It is the causal context of every object.
 
+use crate::codec::{DecodeError, Reader, Writer};
 use crate::dot::{ActorId, Dot};
 use std::collections::BTreeMap;
 
@@ -54,5 +55,37 @@ impl FromIterator<(ActorId, u64)> for VersionVector {
             out.advance(actor, n);
         }
         out
+    }
+}
+
+impl VersionVector {
+    /// The form for wire and disk. Equal vectors have equal bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        let seen: Vec<_> = self.iter().filter(|&(_, n)| n > 0).collect();
+        w.count(seen.len());
+        for (actor, n) in seen {
+            w.actor(actor);
+            w.varint(n);
+        }
+        w.into_bytes()
+    }
+
+    /// Reads the form for wire and disk.
+    ///
+    /// # Errors
+    /// If the bytes were not made by [`VersionVector::encode`].
+    pub fn decode(bytes: &[u8]) -> Result<VersionVector, DecodeError> {
+        let mut r = Reader::new(bytes);
+        let mut out = VersionVector::new();
+        for _ in 0..r.count()? {
+            let (actor, n) = (r.actor()?, r.varint()?);
+            if n == 0 || out.0.last_key_value().is_some_and(|(last, _)| *last >= actor) {
+                return Err(DecodeError::Malformed("version vector"));
+            }
+            out.advance(actor, n);
+        }
+        r.finish()?;
+        Ok(out)
     }
 }

@@ -2,4 +2,4 @@
 
 mod shape;
 
-pub use shape::{Kind, Shape};
+pub use shape::{KeyField, Kind, Node, Shape};

@@ -1,0 +1,121 @@
+//! One place of an object's state.
+//!
+//! # Invariants
+//! - No child is empty: what holds no write is pruned, so that equal states are equal values.
+//! - An item is there exactly while one of its births is. Content belongs to the birth that its writer saw: it goes
+//!   when that birth is removed, in whatever order the removal and the write arrive, and never moves into a later item
+//!   of the same key. Hence a removal beats a concurrent change inside, a concurrent re-add survives, and there are no
+//!   half items.
+
+use super::form::Leaf;
+use super::path::ItemKey;
+use super::register::Register;
+use crate::dot::Stamp;
+use crate::value::Field;
+use std::collections::BTreeMap;
+
+/// A place: a register, a struct or map, or a keyed list or set.
+///
+/// Concurrent writers may disagree about which of them it is (a scalar replaced by a map in unknown content, a list that
+/// lost its distinct keys), so a node has room for all three. [`Node::visible`] says which is shown; a later write that
+/// saw them leaves one.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Node {
+    pub(super) register: Register<Leaf>,
+    pub(super) fields: BTreeMap<Field, Node>,
+    /// None if there is neither an item nor an order.
+    pub(super) list: Option<Box<List>>,
+}
+
+/// A keyed list or a set.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct List {
+    pub(super) items: BTreeMap<ItemKey, Item>,
+    /// The written order, where it is not the order of births.
+    pub(super) order: Register<Vec<ItemKey>>,
+}
+
+/// An item: one content for every birth. More than one birth means that it was added concurrently; the contents are
+/// then shown united. An element of a set has empty contents.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Item {
+    pub(super) births: BTreeMap<Stamp, Node>,
+}
+
+impl Node {
+    /// True if no write is left here or below.
+    pub fn is_empty(&self) -> bool {
+        self.register.is_empty() && self.fields.is_empty() && self.list.is_none()
+    }
+
+    /// The register half.
+    pub fn register(&self) -> &Register<Leaf> {
+        &self.register
+    }
+
+    /// Calls `visit` with the stamp of every write held here and below.
+    pub(super) fn each_stamp(&self, visit: &mut impl FnMut(Stamp)) {
+        self.register.siblings().iter().for_each(|(stamp, _)| visit(*stamp));
+        self.fields.values().for_each(|child| child.each_stamp(visit));
+        if let Some(list) = &self.list {
+            list.each_stamp(visit);
+        }
+    }
+
+    /// The greatest stamp held here and below.
+    pub(super) fn newest(&self) -> Option<Stamp> {
+        let mut newest = None;
+        self.each_stamp(&mut |stamp| newest = newest.max(Some(stamp)));
+        newest
+    }
+
+    /// Drops every write for which `keep` is false, and what becomes empty by that. An item whose births are dropped
+    /// goes with all its content.
+    pub(super) fn retain(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
+        self.register.retain(&mut *keep);
+        self.retain_fields(keep);
+        self.retain_list(keep);
+    }
+
+    pub(super) fn retain_fields(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
+        self.fields.retain(|_, child| {
+            child.retain(keep);
+            !child.is_empty()
+        });
+    }
+
+    /// Inside a birth that is kept everything is newer than the birth, or belongs to it: it is kept with it.
+    pub(super) fn retain_list(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
+        self.edit_list(|list| {
+            list.items.retain(|_, item| {
+                item.births.retain(|birth, _| keep(*birth));
+                !item.births.is_empty()
+            });
+            list.order.retain(&mut *keep);
+        });
+    }
+
+    /// Edits the list half, if there is one, and drops it if it is empty then.
+    pub(super) fn edit_list(&mut self, edit: impl FnOnce(&mut List)) {
+        if let Some(list) = &mut self.list {
+            edit(list);
+            if list.is_empty() {
+                self.list = None;
+            }
+        }
+    }
+}
+
+impl List {
+    pub(super) fn is_empty(&self) -> bool {
+        self.items.is_empty() && self.order.is_empty()
+    }
+
+    fn each_stamp(&self, visit: &mut impl FnMut(Stamp)) {
+        for (birth, content) in self.items.values().flat_map(|item| &item.births) {
+            visit(*birth);
+            content.each_stamp(visit);
+        }
+        self.order.siblings().iter().for_each(|(stamp, _)| visit(*stamp));
+    }
+}
