@@ -15,7 +15,12 @@ pub mod keyspace;
 pub mod limits;
 pub mod revision;
 
+pub mod clock;
+pub mod disk;
+
 pub mod log;
+
+pub mod index;
 
 pub mod lease;
 pub mod mvcc;

@@ -24,3 +24,46 @@ pub const LOG_SEGMENTS_FREE: u64 = 4;
 pub const CHECKPOINT_DIRTY_MAX: usize = 200_000;
 /// Rows of one index batch.
 pub const CHECKPOINT_BATCH_ROWS: usize = 1_000;
+
+/// Largest payload of one frame of the log. A frame larger than a segment gets an oversized segment of its own.
+pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 32 << 20;
+
+/// Size of a log segment when the configuration does not say.
+pub const SEGMENT_BYTES_DEFAULT: u32 = 64 << 20;
+
+/// Smallest segment size that may be configured.
+pub const SEGMENT_BYTES_MIN: u32 = 4 << 10;
+
+/// Largest segment size that may be configured, so that offsets fit 32 bits with room for an oversized frame.
+pub const SEGMENT_BYTES_MAX: u32 = 1 << 30;
+
+/// Size of a new store's first segment. The following ones grow by [`SEGMENT_GROWTH`] up to the configured size: an
+/// empty start is quick, and a small store is small on disk.
+pub const SEGMENT_FIRST_BYTES: u32 = 256 << 10;
+
+/// How many times larger than its predecessor a segment may be.
+pub const SEGMENT_GROWTH: u32 = 4;
+
+/// Segments that are zero-filled ahead of use.
+pub const SPARE_SEGMENTS_READY: usize = 1;
+
+/// Freed segments that wait for recycling; the rest is deleted.
+pub const SPARE_SEGMENTS_MAX: usize = 4;
+
+/// One write or read of a bulk operation on a segment (zero-filling, recovery).
+pub const SEGMENT_CHUNK_BYTES: usize = 1 << 20;
+
+/// Largest table value that the index keeps inline; larger ones are read from the log.
+pub const TABLE_INLINE_BYTES_MAX: usize = 256;
+
+/// The index engine's own cache.
+pub const INDEX_CACHE_BYTES: u64 = 24 << 20;
+
+/// Rows in one atomic batch to the index.
+pub const INDEX_BATCH_ROWS_MAX: usize = 4096;
+
+/// How long the log waits before it tries again to prepare a segment, after the disk refused.
+pub const PREPARE_RETRY_MS: u64 = 1_000;
+
+/// What a live version or row costs in the log beyond its key and value, for the accounting of live bytes.
+pub const LIVE_OVERHEAD_BYTES: u64 = 40;

@@ -1,5 +1,38 @@
 //! The commit log: what is true.
+//!
+//! A [`Record`] goes through these files in this order: `appender` puts it into a frame of the batch in memory,
+//! `syncer` makes the batch durable, `reader` serves its pieces, `recovery` replays it after a restart, `cleaning`
+//! gives its segment back. `format` draws what is on the disk.
 
+mod point;
 mod record;
 
+mod codec;
+mod format;
+
+mod failure;
+mod options;
+mod segments;
+
+mod appender;
+mod syncer;
+
+mod reader;
+
+mod recovery;
+mod replay;
+
+mod cleaning;
+
+pub use appender::{AppendError, Appended, Appender, Batch};
+pub use cleaning::{CleanError, Cleaner, LiveBytes, Liveness, relocate};
+pub use codec::CodecError;
+pub use failure::Fatal;
+pub use options::Options;
+pub use point::LogPoint;
+pub use reader::{ReadError, ReadPin, Reader};
 pub use record::{Event, EventKind, Moved, Position, Record, Table, TableWrite};
+pub use recovery::{Log, OpenError, Parts, Progress, Recovery, ReplaySummary, Torn};
+pub use replay::Replayed;
+pub use segments::SegmentInfo;
+pub use syncer::Syncer;

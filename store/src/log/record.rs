@@ -66,6 +66,17 @@ pub enum Table {
     Conflict = 7,
 }
 
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 7] =
+        [Table::Site, Table::Lease, Table::Peer, Table::Share, Table::Object, Table::Entry, Table::Conflict];
+
+    /// The table with this number on disk.
+    pub fn from_byte(byte: u8) -> Option<Table> {
+        Table::ALL.into_iter().find(|table| *table as u8 == byte)
+    }
+}
+
 /// A write to one row of a table.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TableWrite {

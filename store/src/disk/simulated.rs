@@ -1,0 +1,527 @@
+//! A disk in memory that forgets like a real one.
+//!
+//! A write is seen by reads at once, and is durable after [`DiskFile::sync_data`] on its file. A change of a name is
+//! durable after [`Disk::sync_dir`]. At a crash each 512-byte sector that was written since the last sync keeps one of
+//! the contents that it had since then, each by the seed's choice and independent of its neighbours: writes are lost,
+//! reordered and torn. Of the changes of names in a directory a prefix survives, as in a journal. Files that were open
+//! before the crash fail afterwards.
+
+use super::api::{DirLock, Disk, DiskFile, FileEntry};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a power cut cannot tear.
+const SECTOR_BYTES: usize = 512;
+
+/// What can fail.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Operation {
+    /// `write_all_at`.
+    Write,
+    /// `sync_data`.
+    Sync,
+    /// `create`, `rename`, `remove` and `sync_dir`.
+    Directory,
+}
+
+/// How it fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// The device failed. A failed sync drops what was to be synced, and the next one succeeds.
+    Eio,
+    /// The disk is full. A write may have been done in part.
+    Enospc,
+}
+
+/// An error to come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// What fails.
+    pub operation: Operation,
+    /// How many of these operations succeed before.
+    pub after: u64,
+    /// How it fails.
+    pub kind: FaultKind,
+    /// Whether all later ones fail too.
+    pub forever: bool,
+}
+
+/// A disk in memory. Clones are the same disk.
+#[derive(Clone, Debug)]
+pub struct SimulatedDisk {
+    world: Arc<Mutex<World>>,
+}
+
+impl SimulatedDisk {
+    /// An empty disk. All of its choices follow from the seed.
+    pub fn new(seed: u64) -> SimulatedDisk {
+        let world = World { random: Random(seed ^ 0x9e37_79b9_7f4a_7c15), ..World::default() };
+        SimulatedDisk { world: Arc::new(Mutex::new(world)) }
+    }
+
+    /// Lets an operation fail.
+    pub fn fail(&self, fault: Fault) {
+        self.world().faults.push((fault, 0));
+    }
+
+    /// Removes all faults that were set.
+    pub fn heal(&self) {
+        let mut world = self.world();
+        world.faults.clear();
+        world.operations_left = None;
+    }
+
+    /// Cuts the power in the operation after this many more writes, syncs and changes of names. It and all that follow
+    /// fail until [`SimulatedDisk::crash`] is called.
+    pub fn cut_after(&self, operations: u64) {
+        self.world().operations_left = Some(operations);
+    }
+
+    /// Whether the power was cut by [`SimulatedDisk::cut_after`].
+    pub fn is_cut(&self) -> bool {
+        self.world().operations_left == Some(0)
+    }
+
+    /// A planted bug, to show that a test would notice it: `sync_data` reports success and does nothing.
+    pub fn plant_no_sync(&self, planted: bool) {
+        self.world().no_sync = planted;
+    }
+
+    /// A planted bug, to show that a test would notice it: `sync_dir` reports success and does nothing.
+    pub fn plant_no_sync_dir(&self, planted: bool) {
+        self.world().no_sync_dir = planted;
+    }
+
+    /// Power cut and restart: keeps what is durable, and of the rest what the seed chooses. Faults are removed.
+    pub fn crash(&self) {
+        self.world().crash();
+    }
+
+    /// Changes one bit of a file at rest.
+    ///
+    /// # Errors
+    /// The file or the byte does not exist.
+    pub fn flip_bit(&self, path: &Path, offset: u64, bit: u8) -> io::Result<()> {
+        self.edit(path, |file| {
+            let at = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+            for bytes in [&mut file.seen, &mut file.durable] {
+                *bytes.get_mut(at).ok_or(io::ErrorKind::UnexpectedEof)? ^= 1 << (bit % 8);
+            }
+            Ok(())
+        })
+    }
+
+    /// Overwrites a file from an offset to its end, at rest: a cut with zeros, or with garbage.
+    ///
+    /// # Errors
+    /// The file does not exist.
+    pub fn overwrite_from(&self, path: &Path, offset: u64, mut byte: impl FnMut() -> u8) -> io::Result<()> {
+        self.edit(path, |file| {
+            let at = usize::try_from(offset).unwrap_or(usize::MAX);
+            for (seen, durable) in file.seen.iter_mut().zip(&mut file.durable).skip(at) {
+                *seen = byte();
+                *durable = *seen;
+            }
+            Ok(())
+        })
+    }
+
+    /// A disk with the same durable content and no open files: an image of this one.
+    pub fn image(&self) -> SimulatedDisk {
+        let world = self.world();
+        let copy = World {
+            random: Random(world.random.0),
+            files: world.files.clone(),
+            seen: world.seen.clone(),
+            durable: world.durable.clone(),
+            file_next: world.file_next,
+            ..World::default()
+        };
+        SimulatedDisk { world: Arc::new(Mutex::new(copy)) }
+    }
+
+    /// How many writes, syncs and changes of names there were.
+    pub fn operations(&self) -> u64 {
+        self.world().operations
+    }
+
+    fn edit(&self, path: &Path, change: impl FnOnce(&mut Content) -> io::Result<()>) -> io::Result<()> {
+        let mut world = self.world();
+        let id = *world.seen.get(path).ok_or(io::ErrorKind::NotFound)?;
+        change(world.files.get_mut(&id).ok_or(io::ErrorKind::NotFound)?)
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type FileId = u64;
+
+#[derive(Clone, Debug, Default)]
+struct Content {
+    seen: Vec<u8>,
+    durable: Vec<u8>,
+    /// For each sector that was written since the last sync, what it held in between.
+    unsynced: BTreeMap<usize, Vec<Vec<u8>>>,
+}
+
+/// A change of a name that is not durable yet.
+#[derive(Clone, Debug)]
+enum NameChange {
+    Bind(PathBuf, FileId),
+    Rename(PathBuf, PathBuf),
+    Remove(PathBuf),
+}
+
+impl NameChange {
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            NameChange::Bind(path, _) | NameChange::Rename(_, path) | NameChange::Remove(path) => path.parent(),
+        }
+    }
+
+    fn apply(self, names: &mut BTreeMap<PathBuf, FileId>) {
+        match self {
+            NameChange::Bind(path, file) => {
+                names.insert(path, file);
+            }
+            NameChange::Rename(from, to) => {
+                if let Some(file) = names.remove(&from) {
+                    names.insert(to, file);
+                }
+            }
+            NameChange::Remove(path) => {
+                names.remove(&path);
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct World {
+    random: Random,
+    files: BTreeMap<FileId, Content>,
+    seen: BTreeMap<PathBuf, FileId>,
+    durable: BTreeMap<PathBuf, FileId>,
+    name_changes: Vec<NameChange>,
+    file_next: FileId,
+    locked: BTreeSet<PathBuf>,
+    /// Counts crashes: a file that was opened in an earlier life is dead.
+    life: u64,
+    operations: u64,
+    operations_left: Option<u64>,
+    faults: Vec<(Fault, u64)>,
+    no_sync: bool,
+    no_sync_dir: bool,
+}
+
+/// What becomes of one operation.
+enum Verdict {
+    Done,
+    Failed(FaultKind),
+    Cut,
+}
+
+impl World {
+    fn judge(&mut self, operation: Operation) -> Verdict {
+        self.operations += 1;
+        match &mut self.operations_left {
+            Some(0) => return Verdict::Cut,
+            Some(left) => {
+                *left -= 1;
+                if *left == 0 {
+                    return Verdict::Cut;
+                }
+            }
+            None => {}
+        }
+        let mut failed = None;
+        for (fault, seen) in self.faults.iter_mut().filter(|(fault, _)| fault.operation == operation) {
+            if *seen == fault.after || (fault.forever && *seen > fault.after) {
+                failed = Some(fault.kind);
+            }
+            *seen += 1;
+        }
+        failed.map_or(Verdict::Done, Verdict::Failed)
+    }
+
+    /// For changes of names, which happen or do not.
+    fn judge_name(&mut self) -> io::Result<()> {
+        match self.judge(Operation::Directory) {
+            Verdict::Done => Ok(()),
+            Verdict::Failed(kind) => Err(error(kind)),
+            Verdict::Cut => Err(cut()),
+        }
+    }
+
+    fn change_name(&mut self, change: NameChange) {
+        change.clone().apply(&mut self.seen);
+        self.name_changes.push(change);
+    }
+
+    fn file(&mut self, id: FileId, life: u64) -> io::Result<&mut Content> {
+        if life != self.life {
+            return Err(io::Error::other("the file was opened before the crash"));
+        }
+        self.files.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn crash(&mut self) {
+        let mut dirs: Vec<PathBuf> =
+            self.name_changes.iter().filter_map(|change| change.dir().map(Into::into)).collect();
+        dirs.sort();
+        dirs.dedup();
+        let mut changes = std::mem::take(&mut self.name_changes);
+        for dir in dirs {
+            let (of_dir, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|c| c.dir() == Some(dir.as_path()));
+            changes = rest;
+            let kept = self.random.below(of_dir.len() as u64 + 1) as usize;
+            for change in of_dir.into_iter().take(kept) {
+                change.apply(&mut self.durable);
+            }
+        }
+        self.seen = self.durable.clone();
+        let named: BTreeSet<FileId> = self.seen.values().copied().collect();
+        self.files.retain(|id, _| named.contains(id));
+        for content in self.files.values_mut() {
+            content.crash(&mut self.random);
+        }
+        self.locked.clear();
+        self.life += 1;
+        self.operations_left = None;
+        self.faults.clear();
+    }
+}
+
+impl Content {
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if self.seen.len() < end {
+            self.seen.resize(end, 0);
+        }
+        if let Some(target) = self.seen.get_mut(offset..end) {
+            target.copy_from_slice(bytes);
+        }
+        for sector in offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
+            let now = self.seen.chunks(SECTOR_BYTES).nth(sector).unwrap_or_default().to_vec();
+            self.unsynced.entry(sector).or_default().push(now);
+        }
+    }
+
+    fn sync(&mut self) {
+        for sector in std::mem::take(&mut self.unsynced).into_keys() {
+            let now = self.seen.chunks(SECTOR_BYTES).nth(sector).unwrap_or_default().to_vec();
+            self.put_durable(sector, &now);
+        }
+    }
+
+    fn put_durable(&mut self, sector: usize, bytes: &[u8]) {
+        let start = sector * SECTOR_BYTES;
+        if self.durable.len() < start + bytes.len() {
+            self.durable.resize(start + bytes.len(), 0);
+        }
+        if let Some(target) = self.durable.get_mut(start..start + bytes.len()) {
+            target.copy_from_slice(bytes);
+        }
+    }
+
+    fn crash(&mut self, random: &mut Random) {
+        // Half of the crashes lose nearly all or nearly nothing, the others mix.
+        let odds = [1, 2, 8, 15].get(random.below(4) as usize).copied().unwrap_or(8);
+        for (sector, contents) in std::mem::take(&mut self.unsynced) {
+            if random.below(16) < odds {
+                let chosen = random.below(contents.len() as u64) as usize;
+                let chosen = contents.get(chosen).cloned().unwrap_or_default();
+                self.put_durable(sector, &chosen);
+            }
+        }
+        self.seen = self.durable.clone();
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn create_dir(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn lock_dir(&self, dir: &Path) -> io::Result<Box<dyn DirLock>> {
+        let mut world = self.world();
+        if !world.locked.insert(dir.into()) {
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process uses the directory"));
+        }
+        Ok(Box::new(SimulatedLock { disk: self.clone(), dir: dir.into(), life: world.life }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<FileEntry>> {
+        let world = self.world();
+        let entry = |(path, id): (&PathBuf, &FileId)| {
+            let bytes = world.files.get(id)?.seen.len() as u64;
+            let name = path.file_name()?.to_str()?.to_owned();
+            (path.parent() == Some(dir)).then_some(FileEntry { name, bytes })
+        };
+        Ok(world.seen.iter().filter_map(entry).collect())
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let mut world = self.world();
+        world.judge_name()?;
+        if world.seen.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let id = world.file_next;
+        world.file_next += 1;
+        world.files.insert(id, Content::default());
+        world.change_name(NameChange::Bind(path.into(), id));
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), id, life: world.life }))
+    }
+
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        let world = self.world();
+        let id = *world.seen.get(path).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Arc::new(SimulatedFile { disk: self.clone(), id, life: world.life }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.judge_name()?;
+        if !world.seen.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        world.change_name(NameChange::Rename(from.into(), to.into()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.judge_name()?;
+        if !world.seen.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        world.change_name(NameChange::Remove(path.into()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut world = self.world();
+        world.judge_name()?;
+        if world.no_sync_dir {
+            return Ok(());
+        }
+        let changes = std::mem::take(&mut world.name_changes);
+        let (of_dir, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.dir() == Some(dir));
+        world.name_changes = rest;
+        for change in of_dir {
+            change.apply(&mut world.durable);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedFile {
+    disk: SimulatedDisk,
+    id: FileId,
+    life: u64,
+}
+
+impl DiskFile for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.world().file(self.id, self.life)?.seen.len() as u64)
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        let mut world = self.disk.world();
+        let content = world.file(self.id, self.life)?;
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        let bytes = content.seen.get(start..start.saturating_add(buffer.len()));
+        buffer.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut world = self.disk.world();
+        let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let verdict = world.judge(Operation::Write);
+        let written = match verdict {
+            Verdict::Done => bytes.len(),
+            Verdict::Failed(_) | Verdict::Cut => world.random.below(bytes.len() as u64 + 1) as usize,
+        };
+        let content = world.file(self.id, self.life)?;
+        content.write(bytes.get(..written).unwrap_or_default(), start);
+        match verdict {
+            Verdict::Done => Ok(()),
+            Verdict::Failed(kind) => Err(error(kind)),
+            Verdict::Cut => Err(cut()),
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut world = self.disk.world();
+        let verdict = world.judge(Operation::Sync);
+        let no_sync = world.no_sync;
+        let content = world.file(self.id, self.life)?;
+        match verdict {
+            Verdict::Done if no_sync => Ok(()),
+            Verdict::Done => {
+                content.sync();
+                Ok(())
+            }
+            Verdict::Failed(kind) => {
+                // As the kernel does: the pages are clean afterwards, though the device does not have them.
+                content.unsynced.clear();
+                Err(error(kind))
+            }
+            Verdict::Cut => Err(cut()),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct SimulatedLock {
+    disk: SimulatedDisk,
+    dir: PathBuf,
+    life: u64,
+}
+
+impl Drop for SimulatedLock {
+    fn drop(&mut self) {
+        let mut world = self.disk.world();
+        if world.life == self.life {
+            world.locked.remove(&self.dir);
+        }
+    }
+}
+
+impl DirLock for SimulatedLock {}
+
+fn error(kind: FaultKind) -> io::Error {
+    match kind {
+        FaultKind::Eio => io::Error::other("input/output error"),
+        FaultKind::Enospc => io::ErrorKind::StorageFull.into(),
+    }
+}
+
+fn cut() -> io::Error {
+    io::Error::other("the power was cut")
+}
+
+/// splitmix64: enough for choices, and the same on every machine.
+#[derive(Clone, Debug, Default)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+}

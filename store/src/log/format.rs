@@ -1,0 +1,252 @@
+//! What is on the disk. All numbers are little endian.
+//!
+//! ```text
+//! DIR/LOCK                       held by the process that uses the directory
+//! DIR/<sequence>.segment         16 hex digits, from 1, without gaps from the oldest to the newest
+//! DIR/<number>.spare             a file that waits to become a segment; its content means nothing
+//!
+//! segment   ┌────────────┬───────┬───────┬─────┬───────┬─────────────────────────────────────┐
+//!           │ header     │ frame │ frame │  …  │ frame │ zeros, or what a recycled file held │
+//!           └────────────┴───────┴───────┴─────┴───────┴─────────────────────────────────────┘
+//!           0            64      every frame begins at a multiple of 8
+//!
+//! header     0  magic "ARCHLOG1"                           8
+//!            8  format version                             4
+//!           12  flags: 1 = the file was recycled           4
+//!           16  log id                                     8
+//!           24  sequence                                   8
+//!           32  revision of the store at this point        8
+//!           40  compact revision at this point             8
+//!           48  generation                                 4
+//!           52  where the previous segment's frames end    4    0 for the first segment
+//!           56  capacity in bytes                          4
+//!           60  crc32 of bytes 0..60                       4
+//!
+//! frame      0  crc32 of sequence, offset, bytes 4..20 and the payload    4
+//!            4  payload length                             4
+//!            8  generation                                 4
+//!           12  offset where this frame's batch begins     4
+//!           16  kind: 1 record, 2 opened, 3 closed         1
+//!           17  zero                                       3
+//!           20  crc32 of bytes 4..20                       4
+//!           24  payload (see `codec`), then zeros up to a multiple of 8
+//! ```
+//!
+//! **Generation** counts, over the whole log, every opening and every new segment; it never repeats. A frame continues
+//! its segment if it has the generation of the frame before; only an *opened* frame, the first one after a start, may
+//! raise it. What a recycled file held, and what a crash left behind the place where a later start cut the log, has a
+//! lower generation and so is never taken for new.
+//!
+//! **Batch begin** tells torn from damaged. A batch is written only after the batch before it is durable, and a batch
+//! never spans segments (at a roll the old segment is synced before the new one is written). So a valid frame whose
+//! batch begins after X proves that everything up to X was durable. A bad frame at X is therefore *damage* (stop) if
+//! any such frame follows, or a newer segment does; else it is the *torn tail* of the last batch, which nobody was told
+//! is durable (cut and go on).
+//!
+//! It is assumed that a power cut while a 512-byte sector is overwritten leaves the old or the new sector.
+
+use super::point::LogPoint;
+
+/// First bytes of every segment.
+pub(crate) const MAGIC: [u8; 8] = *b"ARCHLOG1";
+/// Version of everything in this file and in `codec`.
+pub(crate) const FORMAT_VERSION: u32 = 1;
+/// Bytes before the first frame.
+pub(crate) const SEGMENT_HEADER_BYTES: u32 = 64;
+/// Bytes before a frame's payload.
+pub(crate) const FRAME_HEADER_BYTES: u32 = 24;
+/// Frames begin at multiples of this.
+pub(crate) const FRAME_ALIGNMENT: u32 = 8;
+
+const FLAG_RECYCLED: u32 = 1;
+
+/// Rounds up to where the next frame begins.
+pub(crate) fn align(offset: u64) -> u64 {
+    offset.next_multiple_of(u64::from(FRAME_ALIGNMENT))
+}
+
+/// Bytes that a frame with this payload takes.
+pub(crate) fn frame_bytes(payload: usize) -> u64 {
+    align(u64::from(FRAME_HEADER_BYTES) + payload as u64)
+}
+
+/// Name of a segment's file.
+pub(crate) fn segment_name(sequence: u64) -> String {
+    format!("{sequence:016x}.segment")
+}
+
+/// Name of a spare file.
+pub(crate) fn spare_name(number: u64) -> String {
+    format!("{number:016x}.spare")
+}
+
+/// The number in a name with this suffix.
+pub(crate) fn number_in(name: &str, suffix: &str) -> Option<u64> {
+    let digits = name.strip_suffix(suffix)?;
+    (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// What a segment says about itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct SegmentHeader {
+    pub(crate) recycled: bool,
+    pub(crate) log_id: u64,
+    pub(crate) sequence: u64,
+    pub(crate) revision: i64,
+    pub(crate) compact_revision: i64,
+    pub(crate) generation: u32,
+    pub(crate) previous_end: u32,
+    pub(crate) capacity: u32,
+}
+
+/// Why bytes are not a header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HeaderFault {
+    /// Not written, torn or damaged.
+    Invalid,
+    /// Written by a version that this one does not know.
+    Version(u32),
+}
+
+impl SegmentHeader {
+    pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
+        let mut out = Vec::with_capacity(SEGMENT_HEADER_BYTES as usize);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&(if self.recycled { FLAG_RECYCLED } else { 0 }).to_le_bytes());
+        out.extend_from_slice(&self.log_id.to_le_bytes());
+        out.extend_from_slice(&self.sequence.to_le_bytes());
+        out.extend_from_slice(&self.revision.to_le_bytes());
+        out.extend_from_slice(&self.compact_revision.to_le_bytes());
+        out.extend_from_slice(&self.generation.to_le_bytes());
+        out.extend_from_slice(&self.previous_end.to_le_bytes());
+        out.extend_from_slice(&self.capacity.to_le_bytes());
+        out.extend_from_slice(&crc32fast::hash(&out).to_le_bytes());
+        out.try_into().expect("invariant: the fields above are 64 bytes")
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderFault> {
+        let mut fields = Fields(bytes);
+        let body = bytes.get(..60).ok_or(HeaderFault::Invalid)?;
+        let checked = crc32fast::hash(body);
+        let read = || -> Option<(SegmentHeader, u32, u32)> {
+            if fields.array::<8>()? != MAGIC {
+                return None;
+            }
+            let version = fields.u32()?;
+            let flags = fields.u32()?;
+            let header = SegmentHeader {
+                recycled: flags & FLAG_RECYCLED != 0,
+                log_id: fields.u64()?,
+                sequence: fields.u64()?,
+                revision: fields.u64()? as i64,
+                compact_revision: fields.u64()? as i64,
+                generation: fields.u32()?,
+                previous_end: fields.u32()?,
+                capacity: fields.u32()?,
+            };
+            Some((header, version, fields.u32()?))
+        };
+        let mut read = read;
+        let (header, version, crc) = read().ok_or(HeaderFault::Invalid)?;
+        if crc != checked {
+            return Err(HeaderFault::Invalid);
+        }
+        if version == FORMAT_VERSION { Ok(header) } else { Err(HeaderFault::Version(version)) }
+    }
+}
+
+/// What a frame is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FrameKind {
+    /// Holds a record.
+    Record = 1,
+    /// The first frame after a start; it alone may raise the generation.
+    Opened = 2,
+    /// The last frame of an orderly stop: damage to the frames before it can be told from a torn tail.
+    Closed = 3,
+}
+
+/// A frame's header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct FrameHeader {
+    pub(crate) crc: u32,
+    pub(crate) length: u32,
+    pub(crate) generation: u32,
+    pub(crate) batch_begin: u32,
+    pub(crate) kind: FrameKind,
+}
+
+impl FrameHeader {
+    /// Encodes the header of a frame whose payload is known.
+    pub(crate) fn encode(&self, at: LogPoint, payload: &[u8]) -> [u8; FRAME_HEADER_BYTES as usize] {
+        let mut middle = [0; 16];
+        let fields = [self.length, self.generation, self.batch_begin, self.kind as u32];
+        for (slot, field) in middle.chunks_exact_mut(4).zip(fields) {
+            slot.copy_from_slice(&field.to_le_bytes());
+        }
+        let mut out = [0; FRAME_HEADER_BYTES as usize];
+        let crc = frame_crc(at, &middle, payload);
+        let parts = [&crc.to_le_bytes()[..], &middle[..], &crc32fast::hash(&middle).to_le_bytes()[..]];
+        for (slot, byte) in out.iter_mut().zip(parts.concat()) {
+            *slot = byte;
+        }
+        out
+    }
+
+    /// Reads a header that is whole, whatever its payload is. None for zeros and for anything else.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<FrameHeader> {
+        let mut fields = Fields(bytes);
+        let crc = fields.u32()?;
+        let length = fields.u32()?;
+        let generation = fields.u32()?;
+        let batch_begin = fields.u32()?;
+        let kind = match fields.u32()? {
+            1 => FrameKind::Record,
+            2 => FrameKind::Opened,
+            3 => FrameKind::Closed,
+            _ => return None,
+        };
+        let header_crc = fields.u32()?;
+        (header_crc == crc32fast::hash(bytes.get(4..20)?)).then_some(FrameHeader {
+            crc,
+            length,
+            generation,
+            batch_begin,
+            kind,
+        })
+    }
+
+    /// Whether the payload is the one that the header was written with, at this place.
+    pub(crate) fn matches(&self, at: LogPoint, header: &[u8], payload: &[u8]) -> bool {
+        header.get(4..20).is_some_and(|middle| frame_crc(at, middle, payload) == self.crc)
+    }
+}
+
+fn frame_crc(at: LogPoint, middle: &[u8], payload: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&at.segment.to_le_bytes());
+    hasher.update(&at.offset.to_le_bytes());
+    hasher.update(middle);
+    hasher.update(payload);
+    hasher.finalize()
+}
+
+/// Takes numbers from the front of bytes.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+}

@@ -1,0 +1,36 @@
+//! How a log is kept.
+
+use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_FIRST_BYTES, SEGMENT_GROWTH};
+
+/// How a log is kept. May differ from one start to the next.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Size of a segment in bytes; clamped to the limits. The first segments of a new store are smaller.
+    pub segment_bytes: u32,
+    /// Sync each batch. Without it a power cut loses acknowledged writes: for throw-away stores only.
+    pub fsync: bool,
+    /// Zero-fill the next segments ahead of use, on a thread of the log's own. The simulator turns it off.
+    pub prepare_ahead: bool,
+    /// Identity of the log, written to every segment of a new store: a segment of another log is refused.
+    pub log_id: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { segment_bytes: SEGMENT_BYTES_DEFAULT, fsync: true, prepare_ahead: true, log_id: 0 }
+    }
+}
+
+impl Options {
+    /// The size of a segment by its sequence number: small ones first, so that an empty start is quick.
+    pub(crate) fn capacity_of(&self, sequence: u64) -> u32 {
+        let full = self.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let mut capacity = SEGMENT_FIRST_BYTES.min(full);
+        let mut at = 1;
+        while at < sequence && capacity < full {
+            capacity = capacity.saturating_mul(SEGMENT_GROWTH).min(full);
+            at += 1;
+        }
+        capacity
+    }
+}

@@ -1,0 +1,474 @@
+//! Opens a log: finds what was committed. A [`Recovery`] is asked where it can start, replays, and becomes the parts
+//! that the running site uses.
+
+use super::appender::{AppendState, Appender};
+use super::cleaning::Cleaner;
+use super::codec::CodecError;
+use super::format::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, number_in, segment_name, spare_name};
+use super::options::Options;
+use super::point::LogPoint;
+use super::reader::Reader;
+use super::replay::{Frame, Replayed, Walk};
+use super::segments::{Preparer, Segment, SegmentInfo, Segments};
+use super::syncer::Syncer;
+use super::{Fatal, format::FrameKind};
+use crate::disk::{DirLock, Disk, DiskFile};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use thiserror::Error;
+
+/// Why a log was not opened. Nothing was changed, except that an unfinished batch at its end may be cut.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process uses the directory, or it may not be used.
+    #[error("cannot use {}: {source}", dir.display())]
+    Dir {
+        /// The log's directory.
+        dir: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused.
+    #[error("{action} {} failed: {source}", path.display())]
+    Io {
+        /// What was being done.
+        action: &'static str,
+        /// To what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The log is damaged where it was durable.
+    #[error(
+        "the commit log is damaged: {} at offset {offset}: {reason}. Data that was acknowledged lies behind it, so the \
+         site does not start without it. Keep a copy of the directory, then restore this site from a snapshot or from a peer",
+        path.display()
+    )]
+    Damaged {
+        /// The segment.
+        path: PathBuf,
+        /// Where in it.
+        offset: u32,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A segment is gone.
+    #[error(
+        "segment {sequence} of the commit log is missing in {}. Put it back, or restore this site from a snapshot or from a peer",
+        dir.display()
+    )]
+    Missing {
+        /// The log's directory.
+        dir: PathBuf,
+        /// The segment's number.
+        sequence: u64,
+    },
+    /// A segment of another log, or of another version.
+    #[error("{} does not belong here: {reason}", path.display())]
+    Foreign {
+        /// The segment.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// A record that was written whole cannot be read.
+    #[error("the record at {at} of the commit log cannot be read: {source}")]
+    Record {
+        /// Where it lies.
+        at: LogPoint,
+        /// What is wrong.
+        source: CodecError,
+    },
+    /// The log does not hold the place that the checkpoint names. Replay from the oldest segment instead.
+    #[error("the commit log has no record edge at {0}")]
+    NoSuchPoint(LogPoint),
+    /// The first write failed.
+    #[error(transparent)]
+    Stopped(#[from] Fatal),
+}
+
+/// The commit log of one site.
+#[derive(Debug)]
+pub struct Log;
+
+/// An opened log, before it is replayed.
+#[derive(Debug)]
+pub struct Recovery {
+    segments: Arc<Segments>,
+    lock: Box<dyn DirLock>,
+    infos: Vec<SegmentInfo>,
+    log_id: u64,
+    replayed: Option<(ReplaySummary, u32)>,
+}
+
+/// How far a replay is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Bytes of segments that were read.
+    pub done_bytes: u64,
+    /// Bytes of segments that will be read.
+    pub total_bytes: u64,
+}
+
+/// An unfinished batch that was cut. Nobody was told that it is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Torn {
+    /// Where the log ends now.
+    pub at: LogPoint,
+    /// Bytes that were cut, as far as they can be told from what the file held before.
+    pub bytes: u64,
+}
+
+/// What a replay found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReplaySummary {
+    /// Records that were visited.
+    pub records: u64,
+    /// Where the log ends.
+    pub end: LogPoint,
+    /// The newest main revision that the log knows of; 0 for a new log.
+    pub revision: i64,
+    /// The newest compact revision that the log knows of; 0 if none.
+    pub compact_revision: i64,
+    /// The unfinished batch that was cut, if there was one.
+    pub torn: Option<Torn>,
+    /// The log was closed in an orderly way.
+    pub closed: bool,
+}
+
+/// What a running log is made of; each part has one owner.
+#[derive(Debug)]
+pub struct Parts {
+    /// For the sequencer.
+    pub appender: Appender,
+    /// For the log-writer thread.
+    pub syncer: Syncer,
+    /// For everyone.
+    pub reader: Reader,
+    /// For the cleaning task.
+    pub cleaner: Cleaner,
+}
+
+impl Log {
+    /// Opens the log in a directory, making it if there is none, and takes the directory for this process. Reads the
+    /// segments' headers only; call [`Recovery::replay`], then [`Recovery::finish`].
+    ///
+    /// # Errors
+    /// The directory cannot be used, or a segment is missing, damaged or foreign.
+    pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: Options) -> Result<Recovery, OpenError> {
+        let in_dir = |source| OpenError::Dir { dir: dir.into(), source };
+        disk.create_dir(dir).map_err(in_dir)?;
+        let lock = disk.lock_dir(dir).map_err(in_dir)?;
+        let log_id = options.log_id;
+        let segments = Arc::new(Segments::new(disk, dir.into(), options));
+        let mut recovery = Recovery { segments, lock, infos: Vec::new(), log_id, replayed: None };
+        recovery.find_segments()?;
+        Ok(recovery)
+    }
+}
+
+impl Recovery {
+    /// Whether the log holds no segment yet.
+    pub fn is_new(&self) -> bool {
+        self.infos.is_empty()
+    }
+
+    /// The identity that the log was made with.
+    pub fn log_id(&self) -> u64 {
+        self.log_id
+    }
+
+    /// The segments, oldest first. The newest one's `end` is known after the replay.
+    pub fn segments(&self) -> &[SegmentInfo] {
+        &self.infos
+    }
+
+    /// Where the oldest record lies. A checkpoint before it is too old.
+    pub fn start(&self) -> LogPoint {
+        let segment = self.infos.first().map_or(0, |info| info.sequence);
+        LogPoint { segment, offset: if segment == 0 { 0 } else { SEGMENT_HEADER_BYTES } }
+    }
+
+    /// Reads values while replaying.
+    pub fn reader(&self) -> Reader {
+        Reader::new(&self.segments)
+    }
+
+    /// Visits every record from a checkpoint's point, or from the oldest one, in the order in which they were appended.
+    /// May be called again, with another start.
+    ///
+    /// Replayed from the oldest segment, a version may come after one that superseded it ([`Moved`](super::Moved)), and
+    /// what was compacted may be missing or not: the visitor ends with what the last `compact` and `superseded_at` say.
+    ///
+    /// # Errors
+    /// The log is damaged where it was durable, or does not hold the point ([`OpenError::NoSuchPoint`]: replay from
+    /// None instead).
+    pub fn replay(
+        &mut self,
+        from: Option<LogPoint>,
+        progress: &mut dyn FnMut(Progress),
+        visit: &mut dyn FnMut(Replayed),
+    ) -> Result<ReplaySummary, OpenError> {
+        let from = from.unwrap_or(self.start());
+        let set = self.segments.set();
+        if !self.is_new() && !set.contains_key(&from.segment) || self.is_new() && from != LogPoint::default() {
+            return Err(OpenError::NoSuchPoint(from));
+        }
+        let total_bytes = set.range(from.segment..).map(|(_, segment)| u64::from(segment.header.capacity)).sum();
+        let mut replay = Replay {
+            dir: &self.segments.dir,
+            from,
+            edge_seen: false,
+            summary: ReplaySummary::default(),
+            progress: Progress { done_bytes: 0, total_bytes },
+        };
+        let mut generation = 0;
+        let mut nexts = set.range(from.segment..).skip(1).map(|(_, next)| next.header.previous_end);
+        for segment in set.range(from.segment..).map(|(_, segment)| segment) {
+            let previous_end = nexts.next();
+            generation = replay.segment(segment, previous_end, progress, visit)?;
+        }
+        if !replay.edge_seen && !self.is_new() {
+            return Err(OpenError::NoSuchPoint(from));
+        }
+        let summary = replay.summary;
+        if let Some(torn) = summary.torn {
+            tracing::warn!(at = %torn.at, bytes = torn.bytes, "cut an unfinished batch at the end of the commit log");
+        }
+        if let Some(newest) = self.infos.last_mut() {
+            newest.end = summary.end.offset;
+        }
+        self.replayed = Some((summary.clone(), generation));
+        Ok(summary)
+    }
+
+    /// Makes the replayed log ready for writing. Writes and syncs one small frame, so that what was cut stays cut.
+    ///
+    /// # Errors
+    /// The write failed, or the log was not replayed.
+    pub fn finish(mut self) -> Result<Parts, OpenError> {
+        if self.replayed.is_none() {
+            self.replay(None, &mut |_| (), &mut |_| ())?;
+        }
+        let (summary, generation) = self.replayed.expect("invariant: replayed above");
+        let state = AppendState {
+            log_id: self.log_id,
+            end: summary.end,
+            capacity: self.segments.get(summary.end.segment).map_or(0, |segment| segment.header.capacity),
+            generation: generation + 1,
+            revision: summary.revision,
+            compact_revision: summary.compact_revision,
+        };
+        let mut appender = Appender::new(&self.segments, state);
+        let preparer = if self.segments.options.prepare_ahead {
+            let started = Preparer::start(&self.segments);
+            Some(started.map_err(|source| OpenError::Dir { dir: self.segments.dir.clone(), source })?)
+        } else {
+            None
+        };
+        let mut syncer = Syncer::new(&self.segments, summary.end, preparer, self.lock);
+        appender.append_opened();
+        if let Some(batch) = appender.take_batch() {
+            syncer.write(batch)?;
+        }
+        self.segments.want_after(syncer.durable().segment);
+        Ok(Parts { appender, syncer, reader: Reader::new(&self.segments), cleaner: Cleaner::new(&self.segments) })
+    }
+
+    fn io(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> OpenError + use<> {
+        let path = self.segments.dir.join(name);
+        move |source| OpenError::Io { action, path, source }
+    }
+
+    fn find_segments(&mut self) -> Result<(), OpenError> {
+        let entries = self.segments.disk.list(&self.segments.dir).map_err(self.io("listing", ""))?;
+        let mut sequences: Vec<(u64, u64)> =
+            entries.iter().filter_map(|e| number_in(&e.name, ".segment").map(|number| (number, e.bytes))).collect();
+        sequences.sort_unstable();
+        let last = sequences.last().map_or(0, |(sequence, _)| *sequence);
+        let mut expected = sequences.first().map_or(0, |(sequence, _)| *sequence);
+        let mut newest: Option<Arc<Segment>> = None;
+        for (sequence, bytes) in sequences {
+            if sequence != expected {
+                return Err(OpenError::Missing { dir: self.segments.dir.clone(), sequence: expected });
+            }
+            expected += 1;
+            let segment = self.open_segment(sequence, bytes, sequence == last, newest.as_deref())?;
+            if let Some(segment) = segment {
+                self.check_chain(newest.as_deref(), &segment)?;
+                self.segments.insert(Arc::clone(&segment));
+                newest = Some(segment);
+            }
+        }
+        if let Some(newest) = &newest {
+            self.log_id = newest.header.log_id;
+        }
+        let newest = newest.map_or(0, |segment| segment.header.sequence);
+        let entries = self.segments.disk.list(&self.segments.dir).map_err(self.io("listing", ""))?;
+        for entry in entries {
+            if let Some(number) = number_in(&entry.name, ".spare") {
+                let adopted = self.segments.adopt_spare(number, entry.bytes, newest);
+                adopted.map_err(self.io("reusing", &entry.name))?;
+            }
+        }
+        self.infos = self.segments.infos(0);
+        Ok(())
+    }
+
+    fn open_segment(
+        &self,
+        sequence: u64,
+        bytes: u64,
+        is_last: bool,
+        previous: Option<&Segment>,
+    ) -> Result<Option<Arc<Segment>>, OpenError> {
+        let name = segment_name(sequence);
+        let path = self.segments.dir.join(&name);
+        let file = self.segments.disk.open(&path).map_err(self.io("opening", &name))?;
+        let mut head = vec![0; (SEGMENT_HEADER_BYTES as usize).min(bytes as usize)];
+        file.read_exact_at(&mut head, 0).map_err(self.io("reading", &name))?;
+        let damaged = |reason: &str| OpenError::Damaged { path: path.clone(), offset: 0, reason: reason.into() };
+        match SegmentHeader::decode(&head) {
+            Ok(header) if header.sequence == sequence => {
+                if u64::from(header.capacity) > bytes {
+                    return Err(damaged(&format!("the file has {bytes} bytes of {}", header.capacity)));
+                }
+                Ok(Some(Arc::new(Segment { header, file })))
+            }
+            Err(HeaderFault::Version(version)) => {
+                let reason =
+                    format!("it has format {version}, which this version does not know; use the one that wrote it");
+                Err(OpenError::Foreign { path, reason })
+            }
+            // A file gets its name first and its header with its first batch, so the newest may have none yet.
+            Ok(_) | Err(HeaderFault::Invalid) if is_last => {
+                let generation = previous.map_or(0, |previous| previous.header.generation + 1);
+                self.give_up_unwritten(sequence, bytes, &file, generation).map(|()| None)
+            }
+            Ok(header) => Err(damaged(&format!("it says that it is segment {}", header.sequence))),
+            Err(HeaderFault::Invalid) => Err(damaged("its header is unreadable")),
+        }
+    }
+
+    /// Makes a spare of a file that got its name but never a first batch.
+    fn give_up_unwritten(
+        &self,
+        sequence: u64,
+        bytes: u64,
+        file: &Arc<dyn DiskFile>,
+        generation: u32,
+    ) -> Result<(), OpenError> {
+        let name = segment_name(sequence);
+        let capacity = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let rest = Walk::of_file(file, sequence, capacity, generation).rest(true);
+        let rest = rest.map_err(self.io("reading", &name))?;
+        if let Some(proof) = rest.proof {
+            let reason = format!("its header is unreadable, but the record at offset {} was durable", proof.offset);
+            return Err(OpenError::Damaged { path: self.segments.dir.join(&name), offset: 0, reason });
+        }
+        tracing::warn!(segment = sequence, "the newest segment of the commit log was never written; taking it back");
+        let disk = &self.segments.disk;
+        let from = self.segments.dir.join(&name);
+        // Spare numbers count up from 0, so the sequence from the top is a free one.
+        let to = self.segments.dir.join(spare_name(u64::MAX / 2 + sequence));
+        disk.rename(&from, &to).map_err(self.io("renaming", &name))?;
+        disk.sync_dir(&self.segments.dir).map_err(self.io("syncing", ""))
+    }
+
+    fn check_chain(&self, previous: Option<&Segment>, next: &Segment) -> Result<(), OpenError> {
+        let path = self.segments.dir.join(segment_name(next.header.sequence));
+        let Some(previous) = previous else { return Ok(()) };
+        if previous.header.log_id != next.header.log_id {
+            return Err(OpenError::Foreign { path, reason: "it is a segment of another log".into() });
+        }
+        let in_order =
+            previous.header.generation < next.header.generation && next.header.previous_end <= previous.header.capacity;
+        if in_order {
+            return Ok(());
+        }
+        Err(OpenError::Damaged { path, offset: 0, reason: "it does not continue the segment before it".into() })
+    }
+}
+
+/// One replay under way.
+struct Replay<'a> {
+    dir: &'a Path,
+    from: LogPoint,
+    /// Whether the start was found to be a place between two frames.
+    edge_seen: bool,
+    summary: ReplaySummary,
+    progress: Progress,
+}
+
+impl Replay<'_> {
+    /// Visits a segment's records; returns its last generation. `ends_at` is what the next segment says, if there is one.
+    fn segment(
+        &mut self,
+        segment: &Segment,
+        ends_at: Option<u32>,
+        progress: &mut dyn FnMut(Progress),
+        visit: &mut dyn FnMut(Replayed),
+    ) -> Result<u32, OpenError> {
+        let header = segment.header;
+        self.summary.revision = self.summary.revision.max(header.revision);
+        self.summary.compact_revision = self.summary.compact_revision.max(header.compact_revision);
+        let path = self.dir.join(segment_name(header.sequence));
+        let reading = |source| OpenError::Io { action: "reading", path: path.clone(), source };
+        let damaged =
+            |at: LogPoint, reason: String| OpenError::Damaged { path: path.clone(), offset: at.offset, reason };
+        let mut walk = Walk::new(segment);
+        let done_before = self.progress.done_bytes;
+        loop {
+            self.edge_seen |= walk.next() == self.from;
+            if ends_at == Some(walk.next().offset) {
+                break;
+            }
+            let Some(frame) = walk.step().map_err(reading)? else { break };
+            self.frame(&frame, visit)?;
+            self.progress.done_bytes = done_before + u64::from(walk.next().offset);
+            progress(self.progress);
+        }
+        let end = walk.next();
+        match ends_at {
+            Some(ends_at) if ends_at != end.offset => {
+                return Err(damaged(
+                    end,
+                    format!("no valid record follows, but the next segment says that they end at {ends_at}"),
+                ));
+            }
+            Some(_) => {}
+            None => {
+                let rest = walk.rest(header.recycled).map_err(reading)?;
+                if let Some(proof) = rest.proof {
+                    return Err(damaged(
+                        end,
+                        format!("no valid record follows, but the one at offset {} does", proof.offset),
+                    ));
+                }
+                self.summary.torn = (rest.torn_bytes > 0).then_some(Torn { at: end, bytes: rest.torn_bytes });
+            }
+        }
+        self.progress.done_bytes = done_before + u64::from(header.capacity);
+        progress(self.progress);
+        self.summary.end = end;
+        Ok(walk.generation())
+    }
+
+    fn frame(&mut self, frame: &Frame, visit: &mut dyn FnMut(Replayed)) -> Result<(), OpenError> {
+        self.summary.closed = frame.header.kind == FrameKind::Closed;
+        if frame.header.kind != FrameKind::Record {
+            return Ok(());
+        }
+        let replayed = Replayed::decode(frame).map_err(|source| OpenError::Record { at: frame.start, source })?;
+        let revisions = replayed.record.events.iter().map(|event| event.revision.main);
+        self.summary.revision = revisions.fold(self.summary.revision, i64::max);
+        self.summary.compact_revision = self.summary.compact_revision.max(replayed.record.compact.unwrap_or_default());
+        if frame.start >= self.from {
+            self.summary.records += 1;
+            visit(replayed);
+        }
+        Ok(())
+    }
+}
