@@ -59,9 +59,6 @@ pub const TABLE_INLINE_BYTES_MAX: usize = 256;
 /// The index engine's own cache.
 pub const INDEX_CACHE_BYTES: u64 = 24 << 20;
 
-/// Rows in one atomic batch to the index.
-pub const INDEX_BATCH_ROWS_MAX: usize = 4096;
-
 /// How long the log waits before it tries again to prepare a segment, after the disk refused.
 pub const PREPARE_RETRY_MS: u64 = 1_000;
 
