@@ -1,5 +1,18 @@
 //! Bytes as kube-apiserver stores them ⇄ [`Tree`], in both storage encodings, with unknown fields kept.
 
+mod envelope;
+mod error;
+mod json;
+mod json_text;
+mod normal;
+mod protobuf;
+mod time;
 mod tree;
+mod wire;
 
+#[cfg(test)]
+mod tests;
+
+pub use envelope::{Encoding, Object, decode, encode, sniff};
+pub use error::ValueError;
 pub use tree::{Field, Tree};
