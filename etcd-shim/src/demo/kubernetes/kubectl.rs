@@ -42,6 +42,11 @@ impl Kubectl {
         Kubectl { program, kubeconfig, cache }
     }
 
+    /// The program itself.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// The kubeconfig that it uses.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig

@@ -2,8 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-/// How often a condition is looked at. A look costs one request on a loopback connection.
-const LOOK_EVERY: Duration = Duration::from_millis(40);
+/// The first pause between two looks. A look costs a request or two on loopback connections.
+const PAUSE_FIRST: Duration = Duration::from_millis(3);
+/// The longest pause. Pauses grow with the time that has passed, so that what is quick is measured well and what is slow
+/// does not keep a core busy.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// What [`eventually`] allows when the caller has no reason to choose.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -34,7 +37,7 @@ where
             Err(seen) if start.elapsed() >= patience => {
                 return Err(format!("{seen} (after waiting {} s)", patience.as_secs()));
             }
-            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
+            Err(_) => tokio::time::sleep((start.elapsed() / 8).clamp(PAUSE_FIRST, PAUSE_MAX)).await,
         }
     }
 }

@@ -1,0 +1,80 @@
+//! The verbs of the command line that the demo uses, and what it reads from their JSON.
+
+use serde_json::Value;
+
+use super::site::{Site, SiteError};
+
+impl Site {
+    /// `archipel peer invite`: a token for one other site.
+    ///
+    /// # Errors
+    /// [`SiteError::Verb`].
+    pub async fn invite(&self) -> Result<String, SiteError> {
+        let output = self.archipel(&["peer", "invite"]).await?;
+        Ok(output.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned())
+    }
+
+    /// `archipel status -o json`.
+    ///
+    /// # Errors
+    /// [`SiteError::Verb`].
+    pub async fn status(&self) -> Result<Value, SiteError> {
+        self.archipel_json(&["status", "-o", "json"]).await
+    }
+
+    /// `archipel conflicts list -o json`: one value a conflict.
+    ///
+    /// # Errors
+    /// [`SiteError::Verb`].
+    pub async fn conflicts(&self, namespace: &str) -> Result<Vec<Value>, SiteError> {
+        let list = self.archipel_json(&["conflicts", "list", "-n", namespace, "-o", "json"]).await?;
+        Ok(list.get("conflicts").and_then(Value::as_array).cloned().unwrap_or_default())
+    }
+
+    /// Checks that `status` shows the peer `name` with a session (`connected`) or without one.
+    ///
+    /// # Errors
+    /// What it shows instead.
+    pub async fn peer_connected(&self, name: &str, connected: bool) -> Result<(), String> {
+        let status = self.status().await.map_err(|error| error.to_string())?;
+        let peer = named(&status, "peers", "name", name)
+            .ok_or_else(|| format!("{} does not know a peer {name}", self.name()))?;
+        let seen = peer.get("connected").and_then(Value::as_bool).unwrap_or(false);
+        if seen == connected {
+            return Ok(());
+        }
+        Err(format!("{} shows its link with {name} as {}", self.name(), if seen { "up" } else { "down" }))
+    }
+
+    /// Checks that `status` shows the share of `namespace` in `state`.
+    ///
+    /// # Errors
+    /// What it shows instead.
+    pub async fn share_is(&self, namespace: &str, state: &str) -> Result<(), String> {
+        let status = self.status().await.map_err(|error| error.to_string())?;
+        let share = named(&status, "shares", "namespace", namespace);
+        let seen = share.and_then(|share| share.get("state")).and_then(Value::as_str).unwrap_or("not there");
+        if seen.eq_ignore_ascii_case(state) {
+            return Ok(());
+        }
+        Err(format!("the share of {namespace} at {} is {seen}, not {state}", self.name()))
+    }
+
+    /// How many entries the share of `namespace` has ever had, of all members: the sum of its version vector. Two equal
+    /// answers at different times mean that nobody wrote in between.
+    ///
+    /// # Errors
+    /// That there is no such share, or why it cannot be known.
+    pub async fn entries(&self, namespace: &str) -> Result<u64, String> {
+        let status = self.status().await.map_err(|error| error.to_string())?;
+        named(&status, "shares", "namespace", namespace)
+            .and_then(|share| share.get("entries"))
+            .and_then(Value::as_u64)
+            .ok_or_else(|| format!("{} shows no share of {namespace}", self.name()))
+    }
+}
+
+/// The element of the array `list` whose field `field` is `name`.
+fn named<'a>(status: &'a Value, list: &str, field: &str, name: &str) -> Option<&'a Value> {
+    status.get(list)?.as_array()?.iter().find(|item| item.get(field).and_then(Value::as_str) == Some(name))
+}
