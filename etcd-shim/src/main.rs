@@ -1,2 +1,7 @@
 //! The binary `archipel`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    archipel::run()
+}

@@ -1,0 +1,1 @@
+//! The admin API: health, metrics and versions over HTTP.

@@ -1,0 +1,105 @@
+//! What the words on the command line mean, and who runs them.
+
+use crate::{app, config};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::{ffi::OsString, process::ExitCode};
+
+/// Exit status of a command that failed; a wrong command line exits with 2 (clap's).
+const EXIT_FAILURE: u8 = 1;
+
+/// An etcd v3 server whose Kubernetes namespaces can be shared between sites.
+///
+/// Without a subcommand the site is served, with etcd's flags, so that the binary can stand in for `etcd`.
+#[derive(Debug, Parser)]
+#[command(name = "archipel", args_conflicts_with_subcommands = true, disable_version_flag = true)]
+pub struct Cli {
+    /// What to do; nothing = serve.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of serving.
+    #[command(flatten)]
+    pub serve: config::Flags,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print the versions of Archipel and of the etcd interface that it serves.
+    Version,
+}
+
+/// Runs the process with its own command line and environment.
+#[must_use]
+pub fn run() -> ExitCode {
+    let words = config::etcd_style(std::env::args_os().collect());
+    let cli = match parse(words) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let outcome = match cli.command {
+        Some(Command::Version) => {
+            print!("{}", config::version_lines());
+            Ok(())
+        }
+        None if cli.serve.version => {
+            print!("{}", config::version_lines());
+            Ok(())
+        }
+        None => config::Config::from_flags(cli.serve).map_err(Into::into).and_then(app::serve),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("archipel: {error}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+/// Parses; etcd's flags that have no effect here are accepted too.
+fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let command = config::with_accepted_flags(Cli::command());
+    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
+        parse(config::etcd_style(words.iter().map(OsString::from).collect()))
+    }
+
+    #[test]
+    fn no_subcommand_serves_and_single_dashes_are_taken() {
+        let cli = parsed(&["archipel", "-name", "nantes", "--data-dir=/d", "-log-level", "warn"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.name, "nantes");
+        assert_eq!(cli.serve.log_level, "warn");
+    }
+
+    #[test]
+    fn flags_without_effect_are_taken_in_every_form() {
+        let cli = parsed(&[
+            "etcd",
+            "--initial-cluster",
+            "a=http://127.0.0.1:0",
+            "--snapshot-count=10000",
+            "-pre-vote",
+            "--strict-reconfig-check=false",
+        ]);
+        assert!(cli.is_ok(), "{cli:?}");
+    }
+
+    #[test]
+    fn unknown_flags_are_refused_with_status_2() {
+        let error = parsed(&["archipel", "--no-such-flag=1"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn a_subcommand_is_found() {
+        let cli = parsed(&["archipel", "version"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Version)));
+    }
+}

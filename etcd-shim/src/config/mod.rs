@@ -1,0 +1,12 @@
+//! The configuration: etcd's flags and environment, parsed and validated before anything is opened.
+
+mod flags;
+pub use flags::{Flags, etcd_style};
+mod accepted;
+pub use accepted::with_accepted_flags;
+mod urls;
+pub use urls::{ListenUrl, UrlError};
+mod settings;
+pub use settings::{Config, ConfigError};
+mod version;
+pub use version::{ETCD_CLUSTER_VERSION, ETCD_STORAGE_VERSION, ETCD_VERSION, version_lines};

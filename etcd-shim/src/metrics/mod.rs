@@ -1,0 +1,1 @@
+//! Prometheus metrics, with the names that dashboards and alerts for etcd query.
