@@ -1,0 +1,128 @@
+//! Bytes change on the disk. What could go wrong: an honest torn tail keeps the site from starting, or damage in the
+//! middle of the log is taken for one, and acknowledged records behind it vanish without a word. Promised: the rest of
+//! the last batch is cut; anything else stops the start and says where.
+
+use crate::rig::{self, Random, Site, replay, segment_path, written};
+use archipel_store::log::{OpenError, ReadError, Replayed};
+
+fn records(site: &Site) -> usize {
+    site.memory.records.len()
+}
+
+/// The log holds exactly the first `count` of what was appended.
+fn assert_prefix(site: &Site, found: &[Replayed], count: usize, context: &str) {
+    assert_eq!(found.len(), count, "{context}");
+    for (replayed, (record, appended)) in found.iter().zip(&site.memory.records) {
+        assert_eq!((&replayed.record, &replayed.appended), (record, appended), "{context}");
+    }
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_of_the_last_three_records_is_cut() {
+    let site = written(64 << 10, 30, 1, false);
+    let last_three = records(&site) - 3;
+    let (begin, end) = (site.memory.records[last_three].1.start, site.memory.records[records(&site) - 1].1.end);
+    assert_eq!(begin.segment, end.segment);
+    let path = segment_path(begin.segment);
+    let mut random = Random(5);
+    for cut in begin.offset..=end.offset {
+        let whole = site.memory.records.iter().filter(|(_, at)| at.end.offset <= cut).count();
+        for garbage in [false, true] {
+            let image = site.disk.image();
+            let byte = || if garbage { random.next() as u8 | 1 } else { 0 };
+            image.overwrite_from(&path, u64::from(cut), byte).unwrap();
+            let (recovery, summary, found) = replay(&image, &site.options).expect("a torn tail is no damage");
+            // A record's last bytes may be zeros of its own, then it is whole; never less, never more than that.
+            assert!(found.len() == whole || found.len() == whole + 1 && !garbage, "cut at {cut}");
+            assert_prefix(&site, &found, found.len(), &format!("cut at {cut}"));
+            assert_eq!(summary.torn.is_some(), garbage || found.len() < records(&site) && cut > summary.end.offset);
+            recovery.finish().expect("goes on behind the cut");
+            let (_, _, again) = replay(&image.image(), &site.options).expect("opens again");
+            assert_eq!(again, found);
+        }
+    }
+}
+
+#[test]
+fn a_bit_that_flips_at_rest_never_goes_unnoticed() {
+    let site = written(8 << 10, 60, 2, true);
+    let (_, _, before) = replay(&site.disk.image(), &site.options).unwrap();
+    let segments: Vec<u64> = (1..=before.last().unwrap().appended.end.segment).collect();
+    let (mut stopped, mut unused) = (0, 0);
+    let mut random = Random(3);
+    for _ in 0..10_000 {
+        let sequence = segments[random.below(segments.len() as u64) as usize];
+        let image = site.disk.image();
+        let offset = random.below(u64::from(site.options.segment_bytes));
+        if image.flip_bit(&segment_path(sequence), offset, random.next() as u8).is_err() {
+            continue;
+        }
+        match replay(&image, &site.options) {
+            Ok((_, _, found)) => {
+                assert_eq!(found, before, "segment {sequence} offset {offset}: a wrong answer");
+                unused += 1;
+            }
+            Err(OpenError::Damaged { .. } | OpenError::Foreign { .. } | OpenError::Missing { .. }) => stopped += 1,
+            Err(other) => panic!("segment {sequence} offset {offset}: {other}"),
+        }
+    }
+    assert!(stopped > 3 * unused, "{stopped} stopped, {unused} hit unused bytes");
+}
+
+#[test]
+fn damage_names_the_segment_the_place_and_what_to_do() {
+    let site = written(64 << 10, 20, 4, false);
+    let hit = site.memory.records[7].1.clone();
+    site.disk.flip_bit(&segment_path(hit.start.segment), u64::from(hit.start.offset) + 30, 0).unwrap();
+    let error = replay(&site.disk, &site.options).expect_err("damage before a valid record");
+    let text = error.to_string();
+    let OpenError::Damaged { path, offset, .. } = error else { panic!("{text}") };
+    assert_eq!((path, offset), (segment_path(hit.start.segment), hit.start.offset));
+    assert!(text.contains("restore this site"), "{text}");
+}
+
+#[test]
+fn a_value_that_rots_while_the_site_runs_is_not_served() {
+    let site = written(64 << 10, 20, 4, false);
+    let (recovery, _, found) = replay(&site.disk, &site.options).unwrap();
+    let parts = recovery.finish().unwrap();
+    let at = found.iter().flat_map(|replayed| &replayed.appended.events).find(|at| at.length > 10).unwrap();
+    assert!(parts.reader.read(*at).is_ok());
+    site.disk.flip_bit(&segment_path(at.segment), u64::from(at.offset) + 5, 3).unwrap();
+    assert!(matches!(parts.reader.read(*at), Err(ReadError::Damaged(damaged)) if damaged == *at));
+}
+
+#[test]
+fn a_missing_segment_in_the_middle_stops_the_start() {
+    use archipel_store::disk::Disk;
+    let site = written(4 << 10, 60, 6, false);
+    site.disk.remove(&segment_path(2)).unwrap();
+    let error = replay(&site.disk, &site.options).expect_err("a hole");
+    assert!(matches!(error, OpenError::Missing { sequence: 2, .. }), "{error}");
+}
+
+#[test]
+fn the_newest_segment_without_its_header_is_damage_if_it_was_durable() {
+    let site = written(4 << 10, 60, 6, false);
+    let newest = site.memory.records.last().unwrap().1.start.segment;
+    site.disk.flip_bit(&segment_path(newest), 20, 0).unwrap();
+    let error = replay(&site.disk, &site.options).expect_err("durable records behind a broken header");
+    assert!(matches!(error, OpenError::Damaged { offset: 0, .. }), "{error}");
+}
+
+#[test]
+fn replay_starts_at_any_record_edge_and_nowhere_else() {
+    let site = written(4 << 10, 60, 7, false);
+    let (mut recovery, _, found) = replay(&site.disk, &site.options).unwrap();
+    for (index, replayed) in found.iter().enumerate().step_by(7) {
+        let mut rest = Vec::new();
+        let from = replayed.appended.end;
+        recovery.replay(Some(from), &mut |_| (), &mut |replayed| rest.push(replayed)).unwrap();
+        assert_eq!(rest, found[index + 1..]);
+        let between = rig::point(from.segment, from.offset + 1);
+        let error = recovery.replay(Some(between), &mut |_| (), &mut |_| ()).expect_err("no edge");
+        assert!(matches!(error, OpenError::NoSuchPoint(point) if point == between), "{error}");
+    }
+    let beyond = rig::point(1 << 40, 64);
+    assert!(matches!(recovery.replay(Some(beyond), &mut |_| (), &mut |_| ()), Err(OpenError::NoSuchPoint(_))));
+}

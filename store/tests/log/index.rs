@@ -1,0 +1,145 @@
+//! The index. What could go wrong: it is believed although it does not match the log. Promised: what is missing,
+//! unreadable or different is said to be so, and the index is empty and usable afterwards.
+
+use archipel_store::index::{Backend, IndexState, IndexWrite, Marker, MemoryIndex, Row, SledIndex, TableRow, VersionRow};
+use archipel_store::log::{LogPoint, Position, Table};
+use archipel_store::revision::Revision;
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+
+fn key_row(number: i64) -> IndexWrite {
+    let version = VersionRow {
+        revision: Revision { main: number, sub: 0 },
+        create_revision: number,
+        version: 1,
+        lease: 0,
+        position: Position { segment: 1, offset: 64 + number as u32, length: 10 },
+        tombstone: false,
+    };
+    IndexWrite::Key { key: Bytes::from(format!("/registry/pods/{:05}", number % 500)), versions: vec![version] }
+}
+
+fn table_row(number: i64) -> IndexWrite {
+    let row = (number % 3 > 0).then(|| TableRow { position: Position::default(), value: Some(Bytes::from_static(b"ttl")) });
+    IndexWrite::Table { table: Table::Lease, key: Bytes::from(format!("{:03}", number % 100)), row }
+}
+
+fn marker(revision: i64) -> Marker {
+    Marker { point: LogPoint { segment: 1, offset: 64 }, revision, ..Marker::default() }
+}
+
+fn fill(index: &dyn Backend, batches: i64) {
+    for batch in 0..batches {
+        let writes: Vec<_> = (batch * 40..batch * 40 + 40).flat_map(|n| [key_row(n), table_row(n)]).collect();
+        index.apply(&writes, marker(batch)).unwrap();
+    }
+}
+
+fn load(index: &dyn Backend) -> (IndexState, Vec<Row>) {
+    let mut rows = Vec::new();
+    let state = index.load(&mut |row| rows.push(row));
+    (state, rows)
+}
+
+#[test]
+fn sled_and_memory_hold_the_same_rows() {
+    let home = tempfile::tempdir().unwrap();
+    let memory = MemoryIndex::default();
+    fill(&memory, 30);
+    let sled = SledIndex::open(home.path()).unwrap();
+    fill(&sled, 30);
+    sled.sync().unwrap();
+    drop(sled);
+    let (state, rows) = load(&SledIndex::open(home.path()).unwrap());
+    let (expected, expected_rows) = load(&memory);
+    assert_eq!(state, expected);
+    assert_eq!(rows, expected_rows);
+    assert!(matches!(state, IndexState::Ready(marker) if marker.revision == 29 && marker.rows as usize == rows.len()));
+}
+
+#[test]
+fn a_new_or_deleted_index_asks_for_a_rebuild() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    for _ in 0..2 {
+        let index = SledIndex::open(&dir).unwrap();
+        assert!(matches!(load(&index).0, IndexState::Rebuild(reason) if reason.contains("no index")));
+        fill(&index, 3);
+        index.sync().unwrap();
+        drop(index);
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}
+
+#[test]
+fn rows_that_do_not_match_their_digest_ask_for_a_rebuild() {
+    let memory = MemoryIndex::default();
+    fill(&memory, 3);
+    assert!(matches!(load(&memory).0, IndexState::Ready(_)));
+    memory.corrupt(17);
+    assert!(matches!(load(&memory).0, IndexState::Rebuild(_)));
+    assert!(matches!(load(&memory).0, IndexState::Rebuild(reason) if reason.contains("no index")));
+    fill(&memory, 2);
+    assert!(matches!(load(&memory).0, IndexState::Ready(_)));
+}
+
+#[test]
+fn a_memory_index_forgets_what_was_not_synced() {
+    let memory = MemoryIndex::default();
+    fill(&memory, 2);
+    memory.sync().unwrap();
+    fill(&memory, 5);
+    memory.crash();
+    assert!(matches!(load(&memory).0, IndexState::Ready(marker) if marker.revision == 1));
+}
+
+fn files(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files(&path, found) } else { found.push(path) }
+    }
+}
+
+#[test]
+fn damage_to_any_file_of_sled_is_never_believed() {
+    let home = tempfile::tempdir().unwrap();
+    let clean = home.path().join("clean");
+    let index = SledIndex::open(&clean).unwrap();
+    fill(&index, 30);
+    index.sync().unwrap();
+    let (good, good_rows) = load(&index);
+    drop(index);
+    let mut names = Vec::new();
+    files(&clean, &mut names);
+    let mut rebuilt = 0;
+    for round in 0..40_usize {
+        let dir = home.path().join(format!("damaged-{round}"));
+        std::fs::create_dir(&dir).unwrap();
+        for path in &names {
+            let to = dir.join(path.strip_prefix(&clean).unwrap());
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(path, to).unwrap();
+        }
+        let target = dir.join(names[round % names.len()].strip_prefix(&clean).unwrap());
+        let mut bytes = std::fs::read(&target).unwrap();
+        let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+        if round % 5 == 4 {
+            bytes.truncate(used / 2);
+        } else if let Some(byte) = bytes.get_mut(used * (round + 1) / 41) {
+            *byte ^= 0x10;
+        }
+        std::fs::write(&target, bytes).unwrap();
+        let index = SledIndex::open(&dir).unwrap();
+        let (state, rows) = load(&index);
+        match state {
+            IndexState::Ready(_) => assert_eq!((&state, &rows), (&good, &good_rows), "{}", target.display()),
+            IndexState::Rebuild(_) => {
+                rebuilt += 1;
+                fill(&index, 1);
+                assert!(matches!(load(&index).0, IndexState::Ready(_)), "usable again");
+            }
+        }
+    }
+    println!("{rebuilt} of 40 rebuilt");
+    assert!(rebuilt > 0);
+}
