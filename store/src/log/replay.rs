@@ -132,7 +132,7 @@ impl Walk {
             let header = self.window.get(at, FRAME_HEADER_BYTES)?.and_then(FrameHeader::decode);
             let newer = header.filter(|header| header.generation >= self.generation);
             match newer {
-                Some(header) if header.generation > self.generation || header.batch_begin > end.offset => {
+                Some(header) if header.batch_begin > end.offset => {
                     // The header alone is no proof: a torn batch may hold any bytes, a whole frame only by intent.
                     if self.frame_at(point)?.is_some() {
                         rest.proof = Some(point);

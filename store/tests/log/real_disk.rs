@@ -35,7 +35,7 @@ fn an_empty_start_is_quick() {
 fn readers_read_while_the_log_grows_is_cleaned_and_recycles() {
     let home = tempfile::tempdir().unwrap();
     let options = Options { segment_bytes: 64 << 10, ..Options::default() };
-    let (mut parts, _) = open(home.path(), &options);
+    let (mut parts, _) = open(&home.path().join("log"), &options);
     let mut random = Random(9);
     let mut kept: Vec<Replayed> = Vec::new();
     let pin = std::cell::RefCell::new(None);
@@ -62,7 +62,7 @@ fn readers_read_while_the_log_grows_is_cleaned_and_recycles() {
         check_positions(replayed, &|at| parts.reader.read(at).map_err(|error| error.to_string())).unwrap();
     }
     drop((parts, pin));
-    let (_, found) = open(home.path(), &options);
+    let (_, found) = open(&home.path().join("log"), &options);
     assert_eq!(found, kept);
 }
 
@@ -77,11 +77,11 @@ fn a_directory_that_others_can_enter_is_refused() {
 #[test]
 fn a_second_log_in_the_same_directory_is_refused() {
     let home = tempfile::tempdir().unwrap();
-    let parts = open(home.path(), &Options::default());
-    let error = Log::open(Arc::new(RealDisk), home.path(), Options::default()).unwrap_err();
+    let parts = open(&home.path().join("log"), &Options::default());
+    let error = Log::open(Arc::new(RealDisk), &home.path().join("log"), Options::default()).unwrap_err();
     assert!(matches!(error, OpenError::Dir { .. }) && error.to_string().contains("another process"), "{error}");
     drop(parts);
-    open(home.path(), &Options::default());
+    open(&home.path().join("log"), &Options::default());
 }
 
 #[test]

@@ -3,26 +3,26 @@
 
 use archipel_store::disk::SimulatedDisk;
 use archipel_store::log::{
-    Appended, Event, EventKind, Fatal, Log, LogPoint, Moved, OpenError, Options, Parts, Record, ReplaySummary, Replayed,
-    Table, TableWrite,
+    Appended, Event, EventKind, Fatal, Log, LogPoint, Moved, OpenError, Options, Parts, Record, ReplaySummary,
+    Replayed, Table, TableWrite,
 };
 use archipel_store::revision::Revision;
 use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 
-pub const DIR: &str = "/site/log";
+pub(crate) const DIR: &str = "/site/log";
 
-pub fn dir() -> &'static Path {
+pub(crate) fn dir() -> &'static Path {
     Path::new(DIR)
 }
 
 /// splitmix64.
 #[derive(Clone, Debug)]
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,21 +30,21 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    pub fn bytes(&mut self, length: u64) -> Bytes {
+    pub(crate) fn bytes(&mut self, length: u64) -> Bytes {
         (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(length as usize).collect()
     }
 }
 
-pub fn options(segment_bytes: u32) -> Options {
+pub(crate) fn options(segment_bytes: u32) -> Options {
     Options { segment_bytes, fsync: true, prepare_ahead: false, log_id: 7 }
 }
 
 /// A record of any shape; its first event names its number, so that no two are equal.
-pub fn record(number: i64, random: &mut Random) -> Record {
+pub(crate) fn record(number: i64, random: &mut Random) -> Record {
     let mut size = || match random.below(40) {
         0 => 6000,
         1..4 => 1500,
@@ -81,33 +81,33 @@ pub fn record(number: i64, random: &mut Random) -> Record {
 
 /// What the site remembers outside of the disk.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub(crate) struct Memory {
     /// Every record that was appended and may be in the log, in order; the first `acknowledged` of them must be.
-    pub records: Vec<(Record, Appended)>,
-    pub acknowledged: usize,
+    pub(crate) records: Vec<(Record, Appended)>,
+    pub(crate) acknowledged: usize,
     /// Segments up to this one were given back; one more may have been when the power was cut.
-    pub freed: u64,
-    pub freeing: u64,
-    pub number: i64,
+    pub(crate) freed: u64,
+    pub(crate) freeing: u64,
+    pub(crate) number: i64,
 }
 
 /// A loss or an invention, in words.
-pub type Verdict = Result<(), String>;
+pub(crate) type Verdict = Result<(), String>;
 
-pub struct Site {
-    pub disk: SimulatedDisk,
-    pub options: Options,
-    pub memory: Memory,
-    pub parts: Option<Parts>,
+pub(crate) struct Site {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) options: Options,
+    pub(crate) memory: Memory,
+    pub(crate) parts: Option<Parts>,
 }
 
 impl Site {
-    pub fn new(disk: SimulatedDisk, options: Options) -> Site {
+    pub(crate) fn new(disk: SimulatedDisk, options: Options) -> Site {
         Site { disk, options, memory: Memory::default(), parts: None }
     }
 
     /// Opens the log and compares what it holds with what it must hold.
-    pub fn open(&mut self) -> Result<ReplaySummary, String> {
+    pub(crate) fn open(&mut self) -> Result<ReplaySummary, String> {
         let opened = replay(&self.disk, &self.options).map_err(|error| format!("does not open: {error}"))?;
         let (recovery, summary, found) = opened;
         self.memory.check(&found)?;
@@ -126,7 +126,7 @@ impl Site {
     }
 
     /// Appends some records as one batch and writes it. Ok: they are acknowledged.
-    pub fn commit(&mut self, count: u64, random: &mut Random) -> Result<(), Fatal> {
+    pub(crate) fn commit(&mut self, count: u64, random: &mut Random) -> Result<(), Fatal> {
         let parts = self.parts.as_mut().expect("open");
         for _ in 0..count {
             self.memory.number += 1;
@@ -149,7 +149,7 @@ impl Site {
     }
 
     /// Gives the oldest segment back, as if nothing of it were live.
-    pub fn free(&mut self) -> bool {
+    pub(crate) fn free(&mut self) -> bool {
         let parts = self.parts.as_mut().expect("open");
         let segments = parts.cleaner.segments(parts.syncer.durable());
         let [oldest, _, ..] = &segments[..] else { return false };
@@ -161,7 +161,7 @@ impl Site {
         true
     }
 
-    pub fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.parts = None;
         self.disk.crash();
     }
@@ -169,7 +169,7 @@ impl Site {
 
 impl Memory {
     /// The log holds: all acknowledged records that were not freed, then some of the others, in order, unchanged.
-    pub fn check(&self, found: &[Replayed]) -> Verdict {
+    pub(crate) fn check(&self, found: &[Replayed]) -> Verdict {
         let first = found.first().map(|replayed| replayed.appended.start.segment);
         let oldest = first.unwrap_or(self.freeing + 1).clamp(self.freed + 1, self.freeing.max(self.freed) + 1);
         let acknowledged = &self.records[..self.acknowledged];
@@ -180,7 +180,10 @@ impl Memory {
                 return Err(format!("invented a record at {}", replayed.appended.start));
             };
             if *record != replayed.record || *appended != replayed.appended {
-                return Err(format!("record at {} is not what was appended at {}", replayed.appended.start, appended.start));
+                return Err(format!(
+                    "record at {} is not what was appended at {}",
+                    replayed.appended.start, appended.start
+                ));
             }
         }
         if found.len() < self.acknowledged - freed {
@@ -198,7 +201,7 @@ impl Memory {
     }
 }
 
-pub fn replay(
+pub(crate) fn replay(
     disk: &SimulatedDisk,
     options: &Options,
 ) -> Result<(archipel_store::log::Recovery, ReplaySummary, Vec<Replayed>), OpenError> {
@@ -209,7 +212,7 @@ pub fn replay(
 }
 
 /// Every position of a record addresses exactly its bytes.
-pub fn check_positions(
+pub(crate) fn check_positions(
     replayed: &Replayed,
     read: &dyn Fn(archipel_store::log::Position) -> Result<Bytes, String>,
 ) -> Verdict {
@@ -230,7 +233,7 @@ pub fn check_positions(
 }
 
 /// A log that was written batch by batch, and what is in it. Closed in an orderly way if asked.
-pub fn written(segment_bytes: u32, batches: u64, seed: u64, closed: bool) -> Site {
+pub(crate) fn written(segment_bytes: u32, batches: u64, seed: u64, closed: bool) -> Site {
     let mut random = Random(seed);
     let mut site = Site::new(SimulatedDisk::new(seed), options(segment_bytes));
     site.open().expect("new");
@@ -247,10 +250,10 @@ pub fn written(segment_bytes: u32, batches: u64, seed: u64, closed: bool) -> Sit
     site
 }
 
-pub fn segment_path(sequence: u64) -> std::path::PathBuf {
+pub(crate) fn segment_path(sequence: u64) -> std::path::PathBuf {
     dir().join(format!("{sequence:016x}.segment"))
 }
 
-pub fn point(segment: u64, offset: u32) -> LogPoint {
+pub(crate) fn point(segment: u64, offset: u32) -> LogPoint {
     LogPoint { segment, offset }
 }
