@@ -8,6 +8,10 @@
 //! No clock, no randomness, no I/O, no tokio, no tonic, no sled.
 #![warn(missing_docs)]
 
+// The tests of this crate share their model with the tests beside it, which know the crate by this name.
+#[cfg(test)]
+extern crate self as archipel_crdt;
+
 pub mod clock;
 pub mod dot;
 pub mod key;

@@ -3,12 +3,11 @@
 //! Operations arrive in causal order, each exactly once. Hence "what the writer observed" is exactly what the entry's
 //! dependencies contain, and no operation needs to list what it overwrites.
 
-use super::form::{Form, Leaf};
+use super::form::Form;
 use super::life::{Life, LifeInfo, Object};
-use super::node::{Item, Node};
+use super::node::Node;
 use super::patch::Value;
 use super::path::{Path, Step};
-use super::presence;
 use crate::conflict::{Conflict, Rule, Version};
 use crate::dot::{Dot, Stamp};
 use crate::entry::KeyOp;
@@ -26,12 +25,12 @@ pub struct Outcome {
 }
 
 /// One operation at work.
-struct Writing<'a> {
+pub(super) struct Writing<'a> {
     key: &'a ObjectKey,
-    stamp: Stamp,
+    pub(super) stamp: Stamp,
     deps: &'a VersionVector,
     /// Where the writing stands, for conflict records.
-    path: Path,
+    pub(super) path: Path,
     conflicts: Vec<Conflict>,
 }
 
@@ -115,21 +114,21 @@ impl Object {
 
 impl Writing<'_> {
     /// True if the writer of this operation had seen the write `dot`. Its own writes are not overwritten by itself.
-    fn observed(&self, dot: Dot) -> bool {
+    pub(super) fn observed(&self, dot: Dot) -> bool {
         dot != self.stamp.dot && self.deps.contains(dot)
     }
 
-    fn unseen(&self) -> impl FnMut(Stamp) -> bool + use<'_> {
+    pub(super) fn unseen(&self) -> impl FnMut(Stamp) -> bool + use<'_> {
         |stamp| !self.observed(stamp.dot)
     }
 
-    fn within(&mut self, step: &Step, work: impl FnOnce(&mut Self)) {
+    pub(super) fn within(&mut self, step: &Step, work: impl FnOnce(&mut Self)) {
         self.path.0.push(step.clone());
         work(self);
         self.path.0.pop();
     }
 
-    fn lost(&mut self, rule: Rule, path: String, loser: Version) {
+    pub(super) fn lost(&mut self, rule: Rule, path: String, loser: Version) {
         self.record(Conflict { key: self.key.clone(), path, rule, winner: None, loser });
     }
 
@@ -156,228 +155,12 @@ impl Writing<'_> {
         }
     }
 
-    /// Records that this operation's `tree` meets a concurrent value of the same place.
-    fn concurrent_write(&mut self, tree: &Tree, other: Stamp, other_tree: &Tree) {
-        if tree != other_tree {
-            let mine = Version { stamp: self.stamp, tree: tree.clone() };
-            let theirs = Version { stamp: other, tree: other_tree.clone() };
-            self.clash(Rule::ConcurrentWrite, self.path.to_string(), mine, theirs, self.stamp > other);
+    /// Records two concurrent values of one place, unless they are equal.
+    pub(super) fn concurrent_write(&mut self, a: (Stamp, &Tree), b: (Stamp, &Tree)) {
+        if a.1 != b.1 {
+            let version = |(stamp, tree): (Stamp, &Tree)| Version { stamp, tree: tree.clone() };
+            self.clash(Rule::ConcurrentWrite, self.path.to_string(), version(a), version(b), a.0 > b.0);
         }
-    }
-}
-
-impl Node {
-    fn set(&mut self, steps: &[Step], value: &Value, w: &mut Writing<'_>) {
-        let Some((step, rest)) = steps.split_first() else {
-            return self.set_here(value, w);
-        };
-        match step {
-            Step::Field(name) => {
-                self.become_map(w);
-                self.meet_register(|| value.tree(), w);
-                self.edit_field(name, |child| w.within(step, |w| child.set(rest, value, w)));
-            }
-            Step::Item(key) => {
-                self.become_list(w);
-                self.meet_register(|| value.tree(), w);
-                let list = self.list.get_or_insert_default();
-                let item = list.items.entry(key.clone()).or_default();
-                w.within(step, |w| match (rest, value) {
-                    ([], Value::Add(form)) => item.add(form, w),
-                    _ => item.set(rest, value, w),
-                });
-                if item.births.is_empty() {
-                    list.items.remove(key);
-                }
-                self.edit_list(|_| {});
-            }
-        }
-    }
-
-    fn set_here(&mut self, value: &Value, w: &mut Writing<'_>) {
-        match value {
-            Value::Write(form) => self.write(form, w),
-            Value::Replace(form) => {
-                self.retain(&mut w.unseen());
-                self.write(form, w);
-            }
-            // Only an item can be added; a field has no births.
-            Value::Add(form) => self.write(form, w),
-            Value::Order(keys) => {
-                let list = self.list.get_or_insert_default();
-                list.order.retain(w.unseen());
-                list.order.insert(w.stamp, keys.clone());
-            }
-        }
-    }
-
-    fn write(&mut self, form: &Form, w: &mut Writing<'_>) {
-        match form {
-            Form::Leaf(leaf) => self.write_leaf(leaf, w),
-            Form::Map(fields) => {
-                self.become_map(w);
-                self.meet_register(|| form.tree(), w);
-                for (name, child_form) in fields {
-                    let step = Step::Field(name.clone());
-                    self.edit_field(name, |child| w.within(&step, |w| child.write(child_form, w)));
-                }
-            }
-            Form::List(items) => {
-                self.become_list(w);
-                self.retain_list(&mut w.unseen());
-                self.meet_register(|| form.tree(), w);
-                let list = self.list.get_or_insert_default();
-                for (key, item_form) in items {
-                    let item = list.items.entry(key.clone()).or_default();
-                    w.within(&Step::Item(key.clone()), |w| item.add(item_form, w));
-                }
-                if !items.is_sorted_by(|(a, _), (b, _)| a < b) {
-                    list.order.insert(w.stamp, items.iter().map(|(key, _)| key.clone()).collect());
-                }
-                self.edit_list(|_| {});
-            }
-            Form::Element => {}
-        }
-    }
-
-    fn write_leaf(&mut self, leaf: &Leaf, w: &mut Writing<'_>) {
-        self.register.retain(w.unseen());
-        self.retain_list(&mut w.unseen());
-        // An empty map says that there is a map here, not which of its fields are gone: deletions name them (rule L3).
-        if leaf.tree != Tree::map() {
-            self.retain_fields(&mut w.unseen());
-        }
-        if let Some((stamp, other)) = self.register.winner()
-            && !(leaf.united && other.united)
-        {
-            w.concurrent_write(&leaf.tree, *stamp, &other.tree);
-        } else if !is_empty_container(&leaf.tree) && !(self.fields.is_empty() && self.list.is_none()) {
-            let below = Node { register: Default::default(), fields: self.fields.clone(), list: self.list.clone() };
-            if let (Some(stamp), Some(tree)) = (below.newest(), below.visible()) {
-                w.concurrent_write(&leaf.tree, stamp, &tree);
-            }
-        }
-        self.register.insert(w.stamp, leaf.clone());
-    }
-
-    /// The writer sees a struct or map here: whatever else it observed here is overwritten.
-    fn become_map(&mut self, w: &Writing<'_>) {
-        self.register.retain(w.unseen());
-        self.retain_list(&mut w.unseen());
-    }
-
-    /// The writer sees a list by keys here: whatever else it observed here is overwritten.
-    fn become_list(&mut self, w: &Writing<'_>) {
-        self.register.retain(w.unseen());
-        self.retain_fields(&mut w.unseen());
-    }
-
-    /// Content goes below a place that a concurrent writer made one register: only one of both can be shown.
-    fn meet_register(&self, tree: impl FnOnce() -> Tree, w: &mut Writing<'_>) {
-        if let Some((stamp, leaf)) = self.register.winner()
-            && *stamp != w.stamp
-            && !is_empty_container(&leaf.tree)
-        {
-            w.concurrent_write(&tree(), *stamp, &leaf.tree);
-        }
-    }
-
-    fn edit_field(&mut self, name: &Field, edit: impl FnOnce(&mut Node)) {
-        let child = self.fields.entry(name.clone()).or_default();
-        edit(child);
-        if child.is_empty() {
-            self.fields.remove(name);
-        }
-    }
-
-    fn delete(&mut self, steps: &[Step], w: &Writing<'_>) {
-        match steps.split_first() {
-            None => self.retain(&mut w.unseen()),
-            Some((Step::Field(name), rest)) => {
-                self.become_map(w);
-                if self.fields.contains_key(name) {
-                    self.edit_field(name, |child| child.delete(rest, w));
-                }
-            }
-            Some((Step::Item(key), rest)) => {
-                self.become_list(w);
-                self.edit_list(|list| {
-                    if let Some(item) = list.items.get_mut(key) {
-                        item.delete(rest, w);
-                        if item.births.is_empty() {
-                            list.items.remove(key);
-                        }
-                    }
-                });
-            }
-        }
-    }
-}
-
-impl Item {
-    /// A birth. It replaces the births that its writer saw, with their content.
-    fn add(&mut self, form: &Form, w: &mut Writing<'_>) {
-        self.births.retain(|birth, _| !w.observed(birth.dot));
-        if form != &Form::Element
-            && let Some(other) = self.united().visible()
-        {
-            let newest = self.united().newest().unwrap_or(w.stamp);
-            let tree = form.tree();
-            // Fields of both additions are shown together; only those that both wrote can clash.
-            note_clashes(&tree, &other, newest, w);
-        }
-        self.births.entry(presence::birth(w.stamp)).or_default().write(form, w);
-    }
-
-    /// A change of what the writer saw as one item: it goes into every birth that the writer saw.
-    fn set(&mut self, rest: &[Step], value: &Value, w: &mut Writing<'_>) {
-        presence::revive(&mut self.births);
-        let mut alive = false;
-        for (birth, content) in &mut self.births {
-            if birth.dot == w.stamp.dot || w.observed(birth.dot) {
-                alive = true;
-                content.set(rest, value, w);
-            }
-        }
-        if !alive && !matches!(value, Value::Order(_)) {
-            let path = Path(w.path.0.iter().chain(rest).cloned().collect());
-            w.lost(Rule::LostToRemoval, path.to_string(), Version { stamp: w.stamp, tree: value.tree() });
-        }
-    }
-
-    fn delete(&mut self, rest: &[Step], w: &Writing<'_>) {
-        if rest.is_empty() && presence::removes_births() {
-            self.births.retain(|birth, _| !w.observed(birth.dot));
-            return;
-        }
-        for (birth, content) in &mut self.births {
-            if birth.dot == w.stamp.dot || w.observed(birth.dot) {
-                content.delete(rest, w);
-            }
-        }
-        presence::bury(&mut self.births);
-    }
-}
-
-/// Records the scalar fields that two concurrent additions of one item gave different values.
-fn note_clashes(mine: &Tree, theirs: &Tree, stamp: Stamp, w: &mut Writing<'_>) {
-    match (mine, theirs) {
-        (Tree::Map(mine), Tree::Map(theirs)) => {
-            for (name, value) in mine {
-                if let Some(other) = theirs.get(name) {
-                    w.within(&Step::Field(name.clone()), |w| note_clashes(value, other, stamp, w));
-                }
-            }
-        }
-        _ => w.concurrent_write(mine, stamp, theirs),
-    }
-}
-
-fn is_empty_container(tree: &Tree) -> bool {
-    match tree {
-        Tree::Map(fields) => fields.is_empty(),
-        Tree::List(items) => items.is_empty(),
-        _ => false,
     }
 }
 

@@ -118,8 +118,8 @@ impl Node {
             ONE_VALUE => 1,
             _ => r.count()?,
         };
-        let mut node = Node::default();
-        node.register = read_register(r, stamps, values, |r, united| Ok(Leaf { tree: r.nested(Tree::read)?, united }))?;
+        let register = read_register(r, stamps, values, |r, united| Ok(Leaf { tree: r.nested(Tree::read)?, united }))?;
+        let mut node = Node { register, ..Node::default() };
         if header & FIELDS != 0 {
             let n = r.count()?;
             node.fields = read_ascending(r, n, |r| Ok((r.text()?, r.nested(|r| Node::read_state(stamps, r))?)))?;

@@ -8,19 +8,30 @@
 //! # Not here
 //! Fields that stay local were removed before, and are added again after, by the lens.
 
-mod form;
-mod patch;
 mod path;
 
-mod life;
-mod node;
-mod presence;
+mod form;
+
+mod patch;
+
 mod register;
 
-mod apply;
+mod node;
+
+mod presence;
+
+mod life;
+
 mod diff;
-mod join;
+
 mod local;
+
+mod apply;
+
+mod write;
+
+mod join;
+
 mod visible;
 
 mod codec;
@@ -34,3 +45,6 @@ pub use node::{Item, List, Node};
 pub use patch::{Patch, Value};
 pub use path::{ItemKey, Path, Step};
 pub use register::Register;
+
+#[cfg(test)]
+mod tests;

@@ -68,42 +68,6 @@ impl Node {
         self.each_stamp(&mut |stamp| newest = newest.max(Some(stamp)));
         newest
     }
-
-    /// Drops every write for which `keep` is false, and what becomes empty by that. An item whose births are dropped
-    /// goes with all its content.
-    pub(super) fn retain(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
-        self.register.retain(&mut *keep);
-        self.retain_fields(keep);
-        self.retain_list(keep);
-    }
-
-    pub(super) fn retain_fields(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
-        self.fields.retain(|_, child| {
-            child.retain(keep);
-            !child.is_empty()
-        });
-    }
-
-    /// Inside a birth that is kept everything is newer than the birth, or belongs to it: it is kept with it.
-    pub(super) fn retain_list(&mut self, keep: &mut impl FnMut(Stamp) -> bool) {
-        self.edit_list(|list| {
-            list.items.retain(|_, item| {
-                item.births.retain(|birth, _| keep(*birth));
-                !item.births.is_empty()
-            });
-            list.order.retain(&mut *keep);
-        });
-    }
-
-    /// Edits the list half, if there is one, and drops it if it is empty then.
-    pub(super) fn edit_list(&mut self, edit: impl FnOnce(&mut List)) {
-        if let Some(list) = &mut self.list {
-            edit(list);
-            if list.is_empty() {
-                self.list = None;
-            }
-        }
-    }
 }
 
 impl List {

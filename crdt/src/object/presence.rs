@@ -21,6 +21,8 @@ mod real {
     pub(in super::super) fn bury(_: &mut BTreeMap<Stamp, Node>) {}
 }
 
+#[cfg(test)]
+pub(super) use mutant::{birth, bury, removes_births, revive};
 #[cfg(not(test))]
 pub(super) use real::{birth, bury, removes_births, revive};
 
@@ -37,7 +39,6 @@ pub(crate) mod mutant {
     }
 
     /// Runs `work` with the mutant in place of the real rules, on this thread.
-    #[allow(dead_code)]
     pub(crate) fn with<T>(work: impl FnOnce() -> T) -> T {
         ON.set(true);
         let out = work();
@@ -65,6 +66,3 @@ pub(crate) mod mutant {
         }
     }
 }
-
-#[cfg(test)]
-pub(super) use mutant::{birth, bury, removes_births, revive};
