@@ -21,6 +21,8 @@ pub mod value;
 
 pub mod schema;
 
+pub mod lens;
+
 pub mod codec;
 pub mod object;
 

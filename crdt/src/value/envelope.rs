@@ -28,7 +28,7 @@ pub enum Encoding {
 
 /// A decoded value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Object {
+pub struct Decoded {
     /// How the value was encoded; encode a changed value in the same way.
     pub encoding: Encoding,
     /// For example `apps/v1`.
@@ -39,16 +39,18 @@ pub struct Object {
     pub tree: Tree,
 }
 
-/// The encoding of a stored value, from its first bytes. Cost: O(1).
-pub fn sniff(value: &[u8]) -> Encoding {
-    if value.starts_with(PROTOBUF_PREFIX) {
-        Encoding::Protobuf
-    } else if value.starts_with(CIPHERTEXT_PREFIX) {
-        Encoding::Ciphertext
-    } else if value.first() == Some(&b'{') {
-        Encoding::Json
-    } else {
-        Encoding::Other
+impl Encoding {
+    /// The encoding of a stored value, from its first bytes. Cost: O(1).
+    pub fn sniff(value: &[u8]) -> Encoding {
+        if value.starts_with(PROTOBUF_PREFIX) {
+            Encoding::Protobuf
+        } else if value.starts_with(CIPHERTEXT_PREFIX) {
+            Encoding::Ciphertext
+        } else if value.first() == Some(&b'{') {
+            Encoding::Json
+        } else {
+            Encoding::Other
+        }
     }
 }
 
@@ -60,8 +62,8 @@ pub fn sniff(value: &[u8]) -> Encoding {
 /// # Errors
 /// [`ValueError::Opaque`] for ciphertext and foreign values, [`ValueError::UnknownKind`] for protobuf that the table cannot read,
 /// the others for damaged values. Never panics.
-pub fn decode(value: &[u8]) -> Result<Object, ValueError> {
-    match sniff(value) {
+pub fn decode(value: &[u8]) -> Result<Decoded, ValueError> {
+    match Encoding::sniff(value) {
         Encoding::Protobuf => decode_protobuf(value.get(PROTOBUF_PREFIX.len()..).unwrap_or_default()),
         Encoding::Json => decode_json(value),
         opaque => Err(ValueError::Opaque(opaque)),
@@ -76,13 +78,14 @@ pub fn decode(value: &[u8]) -> Result<Object, ValueError> {
 /// # Errors
 /// [`ValueError::Opaque`] for other encodings, [`ValueError::UnknownKind`] for protobuf of kinds outside the table,
 /// [`ValueError::Mismatch`] for a tree that does not fit the kind.
-pub fn encode(encoding: Encoding, api_version: &str, kind: &str, tree: &Tree) -> Result<Vec<u8>, ValueError> {
+pub fn encode(value: &Decoded) -> Result<Vec<u8>, ValueError> {
+    let Decoded { encoding, api_version, kind, tree } = value;
     let Tree::Map(fields) = tree else {
         return Err(ValueError::malformed(kind, "an object is no map"));
     };
     let of = schema::message(api_version, kind);
     let mut out = Vec::new();
-    match (encoding, of) {
+    match (*encoding, of) {
         (Encoding::Protobuf, Some(of)) => {
             out.extend_from_slice(PROTOBUF_PREFIX);
             put_nested(&mut out, 1, |out| {
@@ -96,7 +99,7 @@ pub fn encode(encoding: Encoding, api_version: &str, kind: &str, tree: &Tree) ->
             put_bytes(&mut out, 4, &[]);
         }
         (Encoding::Json, Some(of)) => {
-            json::encode(&mut out, of, [("kind", kind), ("apiVersion", api_version)], fields)?;
+            json::encode(&mut out, of, [("kind", kind.as_str()), ("apiVersion", api_version.as_str())], fields)?;
             out.push(b'\n');
         }
         (Encoding::Json, None) => {
@@ -116,7 +119,7 @@ fn unknown_kind(api_version: &str, kind: &str) -> ValueError {
     ValueError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() }
 }
 
-fn decode_protobuf(envelope: &[u8]) -> Result<Object, ValueError> {
+fn decode_protobuf(envelope: &[u8]) -> Result<Decoded, ValueError> {
     let bad = |problem| ValueError::malformed("envelope", problem);
     let (mut type_meta, mut raw): (&[u8], &[u8]) = (&[], &[]);
     let mut reader = Reader::new(envelope);
@@ -146,10 +149,10 @@ fn decode_protobuf(envelope: &[u8]) -> Result<Object, ValueError> {
     let of = schema::message(&api_version, &kind).ok_or_else(|| unknown_kind(&api_version, &kind))?;
     let mut fields = BTreeMap::new();
     protobuf::decode(raw, of, &mut fields)?;
-    Ok(Object { encoding: Encoding::Protobuf, api_version, kind, tree: Tree::Map(fields) })
+    Ok(Decoded { encoding: Encoding::Protobuf, api_version, kind, tree: Tree::Map(fields) })
 }
 
-fn decode_json(value: &[u8]) -> Result<Object, ValueError> {
+fn decode_json(value: &[u8]) -> Result<Decoded, ValueError> {
     let Json::Object(mut object) = json_text::parse(value)? else {
         return Err(ValueError::malformed("JSON", "an object is no map"));
     };
@@ -172,5 +175,5 @@ fn decode_json(value: &[u8]) -> Result<Object, ValueError> {
         Some(of) => Tree::Map(json::decode(object, of)?),
         None => json::decode_unknown(Json::Object(object)),
     };
-    Ok(Object { encoding: Encoding::Json, api_version, kind, tree })
+    Ok(Decoded { encoding: Encoding::Json, api_version, kind, tree })
 }

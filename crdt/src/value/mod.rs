@@ -13,6 +13,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use envelope::{Encoding, Object, decode, encode, sniff};
+pub use envelope::{Decoded, Encoding, decode, encode};
 pub use error::ValueError;
+pub use time::time_text;
 pub use tree::{Field, Tree};

@@ -23,6 +23,10 @@ fn fixtures() -> Vec<(String, Vec<u8>, Vec<u8>)> {
     found
 }
 
+fn encode_as(encoding: Encoding, api_version: &str, kind: &str, tree: &Tree) -> Result<Vec<u8>, ValueError> {
+    encode(&Decoded { encoding, api_version: api_version.into(), kind: kind.into(), tree: tree.clone() })
+}
+
 fn fixture(name: &str) -> Tree {
     let (_, pb, _) = fixtures().into_iter().find(|(found, ..)| found == name).expect("fixture");
     decode(&pb).expect("decodes").tree
@@ -50,7 +54,7 @@ fn encoding_gives_the_bytes_of_go() {
     for (name, pb, json) in fixtures() {
         for (extension, bytes) in [("pb", pb), ("json", json)] {
             let object = decode(&bytes).expect(&name);
-            let ours = encode(object.encoding, &object.api_version, &object.kind, &object.tree).expect(&name);
+            let ours = encode(&object).expect(&name);
             if let Some(dir) = &keep {
                 std::fs::write(dir.join(format!("{name}.{extension}")), &ours).expect("write");
             }
@@ -70,10 +74,9 @@ fn encoding_gives_the_bytes_of_go() {
 fn one_encoding_is_rewritten_as_the_other() {
     for (name, pb, json) in fixtures() {
         let (from_pb, from_json) = (decode(&pb).expect(&name), decode(&json).expect(&name));
-        let crossed = encode(Encoding::Json, &from_pb.api_version, &from_pb.kind, &from_pb.tree).expect(&name);
+        let crossed = encode(&Decoded { encoding: Encoding::Json, ..from_pb.clone() }).expect(&name);
         assert_eq!(decode(&crossed).expect(&name), from_json);
-        let crossed =
-            encode(Encoding::Protobuf, &from_json.api_version, &from_json.kind, &from_json.tree).expect(&name);
+        let crossed = encode(&Decoded { encoding: Encoding::Protobuf, ..from_json.clone() }).expect(&name);
         assert_eq!(decode(&crossed).expect(&name), from_pb);
     }
 }
@@ -109,10 +112,10 @@ fn unknown_protobuf_fields_survive_where_they_were() {
     let Tree::Map(container) = &mut containers[0] else { panic!("container") };
     let Some(Tree::Map(probe)) = container.get_mut("livenessProbe") else { panic!("probe") };
     probe.insert("#1.4000".into(), raw(4000));
-    let bytes = encode(Encoding::Protobuf, "v1", "Pod", &tree).expect("encodes");
+    let bytes = encode_as(Encoding::Protobuf, "v1", "Pod", &tree).expect("encodes");
     assert_eq!(decode(&bytes).expect("decodes").tree, tree);
     // JSON cannot name them.
-    let json = encode(Encoding::Json, "v1", "Pod", &tree).expect("encodes");
+    let json = encode_as(Encoding::Json, "v1", "Pod", &tree).expect("encodes");
     assert_eq!(decode(&json).expect("decodes").tree, object.tree);
 }
 
@@ -122,10 +125,13 @@ fn a_forged_unknown_field_is_not_written() {
         Tree::Map(fields) => fields,
         _ => panic!("map"),
     };
-    let clean = encode(Encoding::Protobuf, "v1", "ConfigMap", &Tree::Map(fields.clone())).expect("encodes");
+    let clean = encode_as(Encoding::Protobuf, "v1", "ConfigMap", &Tree::Map(fields.clone())).expect("encodes");
     for forged in [&b"\xff"[..], b"\x0a\x05abc", b"\x92\xff\x01\x00\x08\x01"] {
         fields.insert("#4130".into(), Tree::Bytes(Vec::from(forged).into()));
-        assert_eq!(encode(Encoding::Protobuf, "v1", "ConfigMap", &Tree::Map(fields.clone())).expect("encodes"), clean);
+        assert_eq!(
+            encode_as(Encoding::Protobuf, "v1", "ConfigMap", &Tree::Map(fields.clone())).expect("encodes"),
+            clean
+        );
     }
 }
 
@@ -135,7 +141,7 @@ fn unknown_json_fields_survive() {
 "#;
     let object = decode(text).expect("decodes");
     assert_eq!(object.tree.get("later"), Some(&Tree::Bool(true)));
-    let bytes = encode(Encoding::Json, "v1", "ConfigMap", &object.tree).expect("encodes");
+    let bytes = encode_as(Encoding::Json, "v1", "ConfigMap", &object.tree).expect("encodes");
     assert_eq!(decode(&bytes).expect("decodes"), object);
     assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(text));
 }
@@ -145,10 +151,10 @@ fn custom_resources_are_read_without_a_schema() {
     let text = br#"{"apiVersion":"example.org/v1","kind":"Widget","metadata":{"name":"w"},"spec":{"empty":[],"none":null,"f":1.5}}"#;
     let object = decode(text).expect("decodes");
     assert_eq!(object.tree.at(&["spec", "empty"]), Some(&Tree::List(Vec::new())));
-    let bytes = encode(Encoding::Json, "example.org/v1", "Widget", &object.tree).expect("encodes");
+    let bytes = encode_as(Encoding::Json, "example.org/v1", "Widget", &object.tree).expect("encodes");
     assert_eq!(decode(&bytes).expect("decodes"), object);
     assert!(matches!(
-        encode(Encoding::Protobuf, "example.org/v1", "Widget", &object.tree),
+        encode_as(Encoding::Protobuf, "example.org/v1", "Widget", &object.tree),
         Err(ValueError::UnknownKind { .. })
     ));
 }
@@ -163,7 +169,7 @@ fn opaque_values_are_told_apart() {
         (b"17", Encoding::Other),
         (b"", Encoding::Other),
     ] {
-        assert_eq!(sniff(value), wanted);
+        assert_eq!(Encoding::sniff(value), wanted);
         assert!(decode(value).is_err());
     }
 }
@@ -174,7 +180,7 @@ fn a_tree_of_another_shape_is_refused() {
     for (field, value) in [("data", Tree::text("x")), ("immutable", Tree::Int(1)), ("metadata", Tree::List(Vec::new()))]
     {
         for encoding in [Encoding::Protobuf, Encoding::Json] {
-            let result = encode(encoding, "v1", "ConfigMap", &tree(field, value.clone()));
+            let result = encode_as(encoding, "v1", "ConfigMap", &tree(field, value.clone()));
             assert!(matches!(result, Err(ValueError::Mismatch { .. })), "{result:?}");
         }
     }
@@ -197,7 +203,7 @@ proptest! {
             None => drop(bytes.remove(at)),
         }
         if let Ok(object) = decode(&bytes)
-            && let Ok(again) = encode(object.encoding, &object.api_version, &object.kind, &object.tree)
+            && let Ok(again) = encode(&object)
         {
             prop_assert_eq!(decode(&again), Ok(object));
         }

@@ -8,6 +8,13 @@ pub(super) const ZERO_SECONDS: i64 = -62_135_596_800;
 /// 9999-12-31T23:59:59Z, the last one that RFC 3339 can spell.
 const LAST_SECONDS: i64 = 253_402_300_799;
 
+/// The text of `metav1.Time` for whole seconds since 1970, as in `metadata.deletionTimestamp`; the last second of year
+/// 9999 for anything later.
+pub fn time_text(unix_seconds: u64) -> String {
+    let seconds = i64::try_from(unix_seconds).unwrap_or(LAST_SECONDS).min(LAST_SECONDS);
+    format(seconds, None).expect("invariant: a second from 1970 to 9999 has a text")
+}
+
 /// The one spelling that trees use: UTC, whole seconds, or microseconds with all six digits. None outside years 1 to 9999.
 pub(super) fn format(seconds: i64, micros: Option<u32>) -> Option<String> {
     if !(ZERO_SECONDS..=LAST_SECONDS).contains(&seconds) {
