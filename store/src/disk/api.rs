@@ -75,7 +75,7 @@ pub trait DiskFile: Send + Sync + Debug {
     ///
     /// # Errors
     /// What the system says.
-    fn len(&self) -> io::Result<u64>;
+    fn bytes(&self) -> io::Result<u64>;
 
     /// Fills the buffer from the offset.
     ///
@@ -94,22 +94,6 @@ pub trait DiskFile: Send + Sync + Debug {
     /// # Errors
     /// What the system says. The kernel may have dropped the writes: the caller must not retry and go on.
     fn sync_data(&self) -> io::Result<()>;
-
-    /// Fills a new file with zeros up to the size and makes that durable, so that later writes inside it need no
-    /// change of the file system's own records.
-    ///
-    /// # Errors
-    /// What the system says.
-    fn fill_zeros(&self, bytes: u64) -> io::Result<()> {
-        let zeros = vec![0; crate::limits::SEGMENT_CHUNK_BYTES];
-        let mut offset = 0;
-        while offset < bytes {
-            let step = (bytes - offset).min(zeros.len() as u64);
-            self.write_all_at(zeros.get(..step as usize).unwrap_or_default(), offset)?;
-            offset += step;
-        }
-        self.sync_data()
-    }
 }
 
 /// Holds a directory for this process until it is dropped.

@@ -3,6 +3,7 @@
 mod api;
 mod real;
 mod simulated;
+mod world;
 
 pub use api::{DirLock, Disk, DiskFile, FileEntry};
 pub use real::RealDisk;

@@ -7,13 +7,10 @@
 //! before the crash fail afterwards.
 
 use super::api::{DirLock, Disk, DiskFile, FileEntry};
-use std::collections::{BTreeMap, BTreeSet};
+use super::world::{Content, FileId, NameChange, Random, Verdict, World, cut, error};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What a power cut cannot tear.
-const SECTOR_BYTES: usize = 512;
 
 /// What can fail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -158,190 +155,6 @@ impl SimulatedDisk {
     }
 }
 
-type FileId = u64;
-
-#[derive(Clone, Debug, Default)]
-struct Content {
-    seen: Vec<u8>,
-    durable: Vec<u8>,
-    /// For each sector that was written since the last sync, what it held in between.
-    unsynced: BTreeMap<usize, Vec<Vec<u8>>>,
-}
-
-/// A change of a name that is not durable yet.
-#[derive(Clone, Debug)]
-enum NameChange {
-    Bind(PathBuf, FileId),
-    Rename(PathBuf, PathBuf),
-    Remove(PathBuf),
-}
-
-impl NameChange {
-    fn dir(&self) -> Option<&Path> {
-        match self {
-            NameChange::Bind(path, _) | NameChange::Rename(_, path) | NameChange::Remove(path) => path.parent(),
-        }
-    }
-
-    fn apply(self, names: &mut BTreeMap<PathBuf, FileId>) {
-        match self {
-            NameChange::Bind(path, file) => {
-                names.insert(path, file);
-            }
-            NameChange::Rename(from, to) => {
-                if let Some(file) = names.remove(&from) {
-                    names.insert(to, file);
-                }
-            }
-            NameChange::Remove(path) => {
-                names.remove(&path);
-            }
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-struct World {
-    random: Random,
-    files: BTreeMap<FileId, Content>,
-    seen: BTreeMap<PathBuf, FileId>,
-    durable: BTreeMap<PathBuf, FileId>,
-    name_changes: Vec<NameChange>,
-    file_next: FileId,
-    locked: BTreeSet<PathBuf>,
-    /// Counts crashes: a file that was opened in an earlier life is dead.
-    life: u64,
-    operations: u64,
-    operations_left: Option<u64>,
-    faults: Vec<(Fault, u64)>,
-    no_sync: bool,
-    no_sync_dir: bool,
-}
-
-/// What becomes of one operation.
-enum Verdict {
-    Done,
-    Failed(FaultKind),
-    Cut,
-}
-
-impl World {
-    fn judge(&mut self, operation: Operation) -> Verdict {
-        self.operations += 1;
-        match &mut self.operations_left {
-            Some(0) => return Verdict::Cut,
-            Some(left) => {
-                *left -= 1;
-                if *left == 0 {
-                    return Verdict::Cut;
-                }
-            }
-            None => {}
-        }
-        let mut failed = None;
-        for (fault, seen) in self.faults.iter_mut().filter(|(fault, _)| fault.operation == operation) {
-            if *seen == fault.after || (fault.forever && *seen > fault.after) {
-                failed = Some(fault.kind);
-            }
-            *seen += 1;
-        }
-        failed.map_or(Verdict::Done, Verdict::Failed)
-    }
-
-    /// For changes of names, which happen or do not.
-    fn judge_name(&mut self) -> io::Result<()> {
-        match self.judge(Operation::Directory) {
-            Verdict::Done => Ok(()),
-            Verdict::Failed(kind) => Err(error(kind)),
-            Verdict::Cut => Err(cut()),
-        }
-    }
-
-    fn change_name(&mut self, change: NameChange) {
-        change.clone().apply(&mut self.seen);
-        self.name_changes.push(change);
-    }
-
-    fn file(&mut self, id: FileId, life: u64) -> io::Result<&mut Content> {
-        if life != self.life {
-            return Err(io::Error::other("the file was opened before the crash"));
-        }
-        self.files.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn crash(&mut self) {
-        let mut dirs: Vec<PathBuf> =
-            self.name_changes.iter().filter_map(|change| change.dir().map(Into::into)).collect();
-        dirs.sort();
-        dirs.dedup();
-        let mut changes = std::mem::take(&mut self.name_changes);
-        for dir in dirs {
-            let (of_dir, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|c| c.dir() == Some(dir.as_path()));
-            changes = rest;
-            let kept = self.random.below(of_dir.len() as u64 + 1) as usize;
-            for change in of_dir.into_iter().take(kept) {
-                change.apply(&mut self.durable);
-            }
-        }
-        self.seen = self.durable.clone();
-        let named: BTreeSet<FileId> = self.seen.values().copied().collect();
-        self.files.retain(|id, _| named.contains(id));
-        for content in self.files.values_mut() {
-            content.crash(&mut self.random);
-        }
-        self.locked.clear();
-        self.life += 1;
-        self.operations_left = None;
-        self.faults.clear();
-    }
-}
-
-impl Content {
-    fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        if self.seen.len() < end {
-            self.seen.resize(end, 0);
-        }
-        if let Some(target) = self.seen.get_mut(offset..end) {
-            target.copy_from_slice(bytes);
-        }
-        for sector in offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES) {
-            let now = self.seen.chunks(SECTOR_BYTES).nth(sector).unwrap_or_default().to_vec();
-            self.unsynced.entry(sector).or_default().push(now);
-        }
-    }
-
-    fn sync(&mut self) {
-        for sector in std::mem::take(&mut self.unsynced).into_keys() {
-            let now = self.seen.chunks(SECTOR_BYTES).nth(sector).unwrap_or_default().to_vec();
-            self.put_durable(sector, &now);
-        }
-    }
-
-    fn put_durable(&mut self, sector: usize, bytes: &[u8]) {
-        let start = sector * SECTOR_BYTES;
-        if self.durable.len() < start + bytes.len() {
-            self.durable.resize(start + bytes.len(), 0);
-        }
-        if let Some(target) = self.durable.get_mut(start..start + bytes.len()) {
-            target.copy_from_slice(bytes);
-        }
-    }
-
-    fn crash(&mut self, random: &mut Random) {
-        // Half of the crashes lose nearly all or nearly nothing, the others mix.
-        let odds = [1, 2, 8, 15].get(random.below(4) as usize).copied().unwrap_or(8);
-        for (sector, contents) in std::mem::take(&mut self.unsynced) {
-            if random.below(16) < odds {
-                let chosen = random.below(contents.len() as u64) as usize;
-                let chosen = contents.get(chosen).cloned().unwrap_or_default();
-                self.put_durable(sector, &chosen);
-            }
-        }
-        self.seen = self.durable.clone();
-    }
-}
-
 impl Disk for SimulatedDisk {
     fn create_dir(&self, _dir: &Path) -> io::Result<()> {
         Ok(())
@@ -428,7 +241,7 @@ struct SimulatedFile {
 }
 
 impl DiskFile for SimulatedFile {
-    fn len(&self) -> io::Result<u64> {
+    fn bytes(&self) -> io::Result<u64> {
         Ok(self.disk.world().file(self.id, self.life)?.seen.len() as u64)
     }
 
@@ -496,32 +309,3 @@ impl Drop for SimulatedLock {
 }
 
 impl DirLock for SimulatedLock {}
-
-fn error(kind: FaultKind) -> io::Error {
-    match kind {
-        FaultKind::Eio => io::Error::other("input/output error"),
-        FaultKind::Enospc => io::ErrorKind::StorageFull.into(),
-    }
-}
-
-fn cut() -> io::Error {
-    io::Error::other("the power was cut")
-}
-
-/// splitmix64: enough for choices, and the same on every machine.
-#[derive(Clone, Debug, Default)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-}

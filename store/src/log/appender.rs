@@ -212,7 +212,7 @@ impl Appender {
             batch_begin: self.batch_begin,
             kind,
         };
-        let header = header.encode(start, payload);
+        let header = header.encode(self.log_id, start, payload);
         for (slot, byte) in head.iter_mut().skip(base).zip(header) {
             *slot = byte;
         }

@@ -20,8 +20,9 @@
 use super::codec::CodecError;
 use super::failure::Fatal;
 use super::record::{Event, Moved, Position, Record, Table, TableWrite};
-use super::replay::{Replayed, Walk};
+use super::replay::Replayed;
 use super::segments::{SegmentInfo, Segments};
+use super::walk::Walk;
 use crate::limits::LIVE_OVERHEAD_BYTES;
 use crate::revision::Revision;
 use bytes::Bytes;
@@ -200,8 +201,9 @@ impl Cleaner {
         Ok(())
     }
 
-    /// Gives the oldest segment back, durably. Call it only when everything live of it is durable in a newer one, and
-    /// the published state names the new places.
+    /// Gives the oldest segment back, durably. Call it only when everything that was in the log when its last record was
+    /// looked at is durable (what was moved, and the compaction that made the rest dead), and the published state names
+    /// the new places.
     ///
     /// # Errors
     /// It is not the oldest or not sealed, or the system refused: then the log stops for good.
@@ -218,3 +220,6 @@ impl Cleaner {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

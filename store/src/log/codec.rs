@@ -279,3 +279,6 @@ impl Decoder<'_> {
         Ok((TableWrite { table, key, value }, position))
     }
 }
+
+#[cfg(test)]
+mod tests;

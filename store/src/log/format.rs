@@ -22,7 +22,7 @@
 //!           56  capacity in bytes                          4
 //!           60  crc32 of bytes 0..60                       4
 //!
-//! frame      0  crc32 of sequence, offset, bytes 4..20 and the payload    4
+//! frame      0  crc32 of log id, sequence, offset, bytes 4..20, payload  4
 //!            4  payload length                             4
 //!            8  generation                                 4
 //!           12  offset where this frame's batch begins     4
@@ -42,6 +42,8 @@
 //! batch begins after X proves that everything up to X was durable. A bad frame at X is therefore *damage* (stop) if
 //! any such frame follows, or a newer segment does; else it is the *torn tail* of the last batch, which nobody was told
 //! is durable (cut and go on).
+//!
+//! The checksum of a frame begins with the log id, which no client knows: no value can be made to look like a frame.
 //!
 //! It is assumed that a power cut while a 512-byte sector is overwritten leaves the old or the new sector.
 
@@ -87,7 +89,7 @@ pub(crate) fn number_in(name: &str, suffix: &str) -> Option<u64> {
 }
 
 /// What a segment says about itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct SegmentHeader {
     pub(crate) recycled: bool,
     pub(crate) log_id: u64,
@@ -179,14 +181,14 @@ pub(crate) struct FrameHeader {
 
 impl FrameHeader {
     /// Encodes the header of a frame whose payload is known.
-    pub(crate) fn encode(&self, at: LogPoint, payload: &[u8]) -> [u8; FRAME_HEADER_BYTES as usize] {
+    pub(crate) fn encode(&self, log_id: u64, at: LogPoint, payload: &[u8]) -> [u8; FRAME_HEADER_BYTES as usize] {
         let mut middle = [0; 16];
         let fields = [self.length, self.generation, self.batch_begin, self.kind as u32];
         for (slot, field) in middle.chunks_exact_mut(4).zip(fields) {
             slot.copy_from_slice(&field.to_le_bytes());
         }
         let mut out = [0; FRAME_HEADER_BYTES as usize];
-        let crc = frame_crc(at, &middle, payload);
+        let crc = frame_crc(log_id, at, &middle, payload);
         let parts = [&crc.to_le_bytes()[..], &middle[..], &crc32fast::hash(&middle).to_le_bytes()[..]];
         for (slot, byte) in out.iter_mut().zip(parts.concat()) {
             *slot = byte;
@@ -218,13 +220,14 @@ impl FrameHeader {
     }
 
     /// Whether the payload is the one that the header was written with, at this place.
-    pub(crate) fn matches(&self, at: LogPoint, header: &[u8], payload: &[u8]) -> bool {
-        header.get(4..20).is_some_and(|middle| frame_crc(at, middle, payload) == self.crc)
+    pub(crate) fn matches(&self, log_id: u64, at: LogPoint, header: &[u8], payload: &[u8]) -> bool {
+        header.get(4..20).is_some_and(|middle| frame_crc(log_id, at, middle, payload) == self.crc)
     }
 }
 
-fn frame_crc(at: LogPoint, middle: &[u8], payload: &[u8]) -> u32 {
+fn frame_crc(log_id: u64, at: LogPoint, middle: &[u8], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&log_id.to_le_bytes());
     hasher.update(&at.segment.to_le_bytes());
     hasher.update(&at.offset.to_le_bytes());
     hasher.update(middle);

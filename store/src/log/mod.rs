@@ -19,8 +19,10 @@ mod syncer;
 
 mod reader;
 
+mod open_error;
 mod recovery;
 mod replay;
+mod walk;
 
 mod cleaning;
 
@@ -28,11 +30,12 @@ pub use appender::{AppendError, Appended, Appender, Batch};
 pub use cleaning::{CleanError, Cleaner, LiveBytes, Liveness, relocate};
 pub use codec::CodecError;
 pub use failure::Fatal;
+pub use open_error::OpenError;
 pub use options::Options;
 pub use point::LogPoint;
 pub use reader::{ReadError, ReadPin, Reader};
 pub use record::{Event, EventKind, Moved, Position, Record, Table, TableWrite};
-pub use recovery::{Log, OpenError, Parts, Progress, Recovery, ReplaySummary, Torn};
-pub use replay::Replayed;
+pub use recovery::{Log, Parts, Recovery};
+pub use replay::{Progress, ReplaySummary, Replayed, Torn};
 pub use segments::SegmentInfo;
 pub use syncer::Syncer;

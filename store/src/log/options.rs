@@ -11,7 +11,8 @@ pub struct Options {
     pub fsync: bool,
     /// Zero-fill the next segments ahead of use, on a thread of the log's own. The simulator turns it off.
     pub prepare_ahead: bool,
-    /// Identity of the log, written to every segment of a new store: a segment of another log is refused.
+    /// Identity of the log, written to every segment of a new store: a segment of another log is refused. Let it be
+    /// random. Ignored if the log exists.
     pub log_id: u64,
 }
 

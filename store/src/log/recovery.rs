@@ -3,91 +3,19 @@
 
 use super::appender::{AppendState, Appender};
 use super::cleaning::Cleaner;
-use super::codec::CodecError;
 use super::format::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, number_in, segment_name, spare_name};
+use super::open_error::OpenError;
 use super::options::Options;
 use super::point::LogPoint;
 use super::reader::Reader;
-use super::replay::{Frame, Replayed, Walk};
+use super::replay::{Progress, Replay, ReplaySummary, Replayed};
 use super::segments::{Preparer, Segment, SegmentInfo, Segments};
 use super::syncer::Syncer;
-use super::{Fatal, format::FrameKind};
+use super::walk::Walk;
 use crate::disk::{DirLock, Disk, DiskFile};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use thiserror::Error;
-
-/// Why a log was not opened. Nothing was changed, except that an unfinished batch at its end may be cut.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// Another process uses the directory, or it may not be used.
-    #[error("cannot use {}: {source}", dir.display())]
-    Dir {
-        /// The log's directory.
-        dir: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The system refused.
-    #[error("{action} {} failed: {source}", path.display())]
-    Io {
-        /// What was being done.
-        action: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The log is damaged where it was durable.
-    #[error(
-        "the commit log is damaged: {} at offset {offset}: {reason}. Data that was acknowledged lies behind it, so the \
-         site does not start without it. Keep a copy of the directory, then restore this site from a snapshot or from a peer",
-        path.display()
-    )]
-    Damaged {
-        /// The segment.
-        path: PathBuf,
-        /// Where in it.
-        offset: u32,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A segment is gone.
-    #[error(
-        "segment {sequence} of the commit log is missing in {}. Put it back, or restore this site from a snapshot or from a peer",
-        dir.display()
-    )]
-    Missing {
-        /// The log's directory.
-        dir: PathBuf,
-        /// The segment's number.
-        sequence: u64,
-    },
-    /// A segment of another log, or of another version.
-    #[error("{} does not belong here: {reason}", path.display())]
-    Foreign {
-        /// The segment.
-        path: PathBuf,
-        /// Why not.
-        reason: String,
-    },
-    /// A record that was written whole cannot be read.
-    #[error("the record at {at} of the commit log cannot be read: {source}")]
-    Record {
-        /// Where it lies.
-        at: LogPoint,
-        /// What is wrong.
-        source: CodecError,
-    },
-    /// The log does not hold the place that the checkpoint names. Replay from the oldest segment instead.
-    #[error("the commit log has no record edge at {0}")]
-    NoSuchPoint(LogPoint),
-    /// The first write failed.
-    #[error(transparent)]
-    Stopped(#[from] Fatal),
-}
 
 /// The commit log of one site.
 #[derive(Debug)]
@@ -101,41 +29,6 @@ pub struct Recovery {
     infos: Vec<SegmentInfo>,
     log_id: u64,
     replayed: Option<(ReplaySummary, u32)>,
-}
-
-/// How far a replay is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
-    /// Bytes of segments that were read.
-    pub done_bytes: u64,
-    /// Bytes of segments that will be read.
-    pub total_bytes: u64,
-}
-
-/// An unfinished batch that was cut. Nobody was told that it is durable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Torn {
-    /// Where the log ends now.
-    pub at: LogPoint,
-    /// Bytes that were cut, as far as they can be told from what the file held before.
-    pub bytes: u64,
-}
-
-/// What a replay found.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct ReplaySummary {
-    /// Records that were visited.
-    pub records: u64,
-    /// Where the log ends.
-    pub end: LogPoint,
-    /// The newest main revision that the log knows of; 0 for a new log.
-    pub revision: i64,
-    /// The newest compact revision that the log knows of; 0 if none.
-    pub compact_revision: i64,
-    /// The unfinished batch that was cut, if there was one.
-    pub torn: Option<Torn>,
-    /// The log was closed in an orderly way.
-    pub closed: bool,
 }
 
 /// What a running log is made of; each part has one owner.
@@ -288,13 +181,12 @@ impl Recovery {
             entries.iter().filter_map(|e| number_in(&e.name, ".segment").map(|number| (number, e.bytes))).collect();
         sequences.sort_unstable();
         let last = sequences.last().map_or(0, |(sequence, _)| *sequence);
-        let mut expected = sequences.first().map_or(0, |(sequence, _)| *sequence);
+        let first = sequences.first().map_or(0, |(sequence, _)| *sequence);
         let mut newest: Option<Arc<Segment>> = None;
-        for (sequence, bytes) in sequences {
+        for (expected, (sequence, bytes)) in (first..).zip(sequences) {
             if sequence != expected {
                 return Err(OpenError::Missing { dir: self.segments.dir.clone(), sequence: expected });
             }
-            expected += 1;
             let segment = self.open_segment(sequence, bytes, sequence == last, newest.as_deref())?;
             if let Some(segment) = segment {
                 self.check_chain(newest.as_deref(), &segment)?;
@@ -344,8 +236,14 @@ impl Recovery {
             }
             // A file gets its name first and its header with its first batch, so the newest may have none yet.
             Ok(_) | Err(HeaderFault::Invalid) if is_last => {
-                let generation = previous.map_or(0, |previous| previous.header.generation + 1);
-                self.give_up_unwritten(sequence, bytes, &file, generation).map(|()| None)
+                let expected = SegmentHeader {
+                    sequence,
+                    capacity: u32::try_from(bytes).unwrap_or(u32::MAX),
+                    log_id: previous.map_or(self.log_id, |previous| previous.header.log_id),
+                    generation: previous.map_or(0, |previous| previous.header.generation + 1),
+                    ..SegmentHeader::default()
+                };
+                self.give_up_unwritten(expected, &file).map(|()| None)
             }
             Ok(header) => Err(damaged(&format!("it says that it is segment {}", header.sequence))),
             Err(HeaderFault::Invalid) => Err(damaged("its header is unreadable")),
@@ -353,16 +251,10 @@ impl Recovery {
     }
 
     /// Makes a spare of a file that got its name but never a first batch.
-    fn give_up_unwritten(
-        &self,
-        sequence: u64,
-        bytes: u64,
-        file: &Arc<dyn DiskFile>,
-        generation: u32,
-    ) -> Result<(), OpenError> {
+    fn give_up_unwritten(&self, expected: SegmentHeader, file: &Arc<dyn DiskFile>) -> Result<(), OpenError> {
+        let sequence = expected.sequence;
         let name = segment_name(sequence);
-        let capacity = u32::try_from(bytes).unwrap_or(u32::MAX);
-        let rest = Walk::of_file(file, sequence, capacity, generation).rest(true);
+        let rest = Walk::of_file(file, expected).rest(true);
         let rest = rest.map_err(self.io("reading", &name))?;
         if let Some(proof) = rest.proof {
             let reason = format!("its header is unreadable, but the record at offset {} was durable", proof.offset);
@@ -389,86 +281,5 @@ impl Recovery {
             return Ok(());
         }
         Err(OpenError::Damaged { path, offset: 0, reason: "it does not continue the segment before it".into() })
-    }
-}
-
-/// One replay under way.
-struct Replay<'a> {
-    dir: &'a Path,
-    from: LogPoint,
-    /// Whether the start was found to be a place between two frames.
-    edge_seen: bool,
-    summary: ReplaySummary,
-    progress: Progress,
-}
-
-impl Replay<'_> {
-    /// Visits a segment's records; returns its last generation. `ends_at` is what the next segment says, if there is one.
-    fn segment(
-        &mut self,
-        segment: &Segment,
-        ends_at: Option<u32>,
-        progress: &mut dyn FnMut(Progress),
-        visit: &mut dyn FnMut(Replayed),
-    ) -> Result<u32, OpenError> {
-        let header = segment.header;
-        self.summary.revision = self.summary.revision.max(header.revision);
-        self.summary.compact_revision = self.summary.compact_revision.max(header.compact_revision);
-        let path = self.dir.join(segment_name(header.sequence));
-        let reading = |source| OpenError::Io { action: "reading", path: path.clone(), source };
-        let damaged =
-            |at: LogPoint, reason: String| OpenError::Damaged { path: path.clone(), offset: at.offset, reason };
-        let mut walk = Walk::new(segment);
-        let done_before = self.progress.done_bytes;
-        loop {
-            self.edge_seen |= walk.next() == self.from;
-            if ends_at == Some(walk.next().offset) {
-                break;
-            }
-            let Some(frame) = walk.step().map_err(reading)? else { break };
-            self.frame(&frame, visit)?;
-            self.progress.done_bytes = done_before + u64::from(walk.next().offset);
-            progress(self.progress);
-        }
-        let end = walk.next();
-        match ends_at {
-            Some(ends_at) if ends_at != end.offset => {
-                return Err(damaged(
-                    end,
-                    format!("no valid record follows, but the next segment says that they end at {ends_at}"),
-                ));
-            }
-            Some(_) => {}
-            None => {
-                let rest = walk.rest(header.recycled).map_err(reading)?;
-                if let Some(proof) = rest.proof {
-                    return Err(damaged(
-                        end,
-                        format!("no valid record follows, but the one at offset {} does", proof.offset),
-                    ));
-                }
-                self.summary.torn = (rest.torn_bytes > 0).then_some(Torn { at: end, bytes: rest.torn_bytes });
-            }
-        }
-        self.progress.done_bytes = done_before + u64::from(header.capacity);
-        progress(self.progress);
-        self.summary.end = end;
-        Ok(walk.generation())
-    }
-
-    fn frame(&mut self, frame: &Frame, visit: &mut dyn FnMut(Replayed)) -> Result<(), OpenError> {
-        self.summary.closed = frame.header.kind == FrameKind::Closed;
-        if frame.header.kind != FrameKind::Record {
-            return Ok(());
-        }
-        let replayed = Replayed::decode(frame).map_err(|source| OpenError::Record { at: frame.start, source })?;
-        let revisions = replayed.record.events.iter().map(|event| event.revision.main);
-        self.summary.revision = revisions.fold(self.summary.revision, i64::max);
-        self.summary.compact_revision = self.summary.compact_revision.max(replayed.record.compact.unwrap_or_default());
-        if frame.start >= self.from {
-            self.summary.records += 1;
-            visit(replayed);
-        }
-        Ok(())
     }
 }

@@ -1,16 +1,14 @@
-//! Walks the frames of one segment. Used by `recovery` and `cleaning`.
+//! Reads records back, segment by segment. Used by `recovery`.
 
 use super::appender::Appended;
 use super::codec;
-use super::format::{FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, align};
+use super::format::{FRAME_HEADER_BYTES, FrameKind, segment_name};
+use super::open_error::OpenError;
 use super::point::LogPoint;
 use super::record::Record;
 use super::segments::Segment;
-use crate::disk::DiskFile;
-use crate::limits::SEGMENT_CHUNK_BYTES;
-use bytes::Bytes;
-use std::io;
-use std::sync::Arc;
+use super::walk::{Frame, Walk};
+use std::path::Path;
 
 /// A record as it lies in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,161 +27,118 @@ impl Replayed {
     }
 }
 
-/// A frame whose checksums are right.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    pub(crate) header: FrameHeader,
-    pub(crate) payload: Bytes,
-    pub(crate) start: LogPoint,
-    pub(crate) end: LogPoint,
-}
-
-/// What a part of the file holds, read in chunks.
-#[derive(Debug)]
-struct Window {
-    file: Arc<dyn DiskFile>,
-    capacity: u32,
-    start: u32,
-    bytes: Vec<u8>,
-}
-
-impl Window {
-    /// The bytes at the offset, or None if the file ends before.
-    fn get(&mut self, offset: u32, length: u32) -> io::Result<Option<&[u8]>> {
-        let Some(end) = offset.checked_add(length).filter(|end| *end <= self.capacity) else { return Ok(None) };
-        if offset < self.start || u64::from(end) > u64::from(self.start) + self.bytes.len() as u64 {
-            let step = (length as usize).max(SEGMENT_CHUNK_BYTES).min((self.capacity - offset) as usize);
-            self.bytes.resize(step, 0);
-            self.start = offset;
-            if let Err(error) = self.file.read_exact_at(&mut self.bytes, u64::from(offset)) {
-                self.bytes.clear();
-                return Err(error);
-            }
-        }
-        let from = (offset - self.start) as usize;
-        Ok(self.bytes.get(from..from + length as usize))
-    }
-}
-
-/// Walks a segment's frames from its header on.
-#[derive(Debug)]
-pub(crate) struct Walk {
-    window: Window,
-    next: LogPoint,
-    generation: u32,
-}
-
-/// What lies where the walk ended.
+/// How far a replay is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Rest {
-    /// Bytes of the unfinished batch that could be told from what was there before.
-    pub(crate) torn_bytes: u64,
-    /// A whole frame that proves that what lies before it was durable once.
-    pub(crate) proof: Option<LogPoint>,
+pub struct Progress {
+    /// Bytes of segments that were read.
+    pub done_bytes: u64,
+    /// Bytes of segments that will be read.
+    pub total_bytes: u64,
 }
 
-impl Walk {
-    pub(crate) fn new(segment: &Segment) -> Walk {
+/// An unfinished batch that was cut. Nobody was told that it is durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Torn {
+    /// Where the log ends now.
+    pub at: LogPoint,
+    /// Bytes that were cut, as far as they can be told from what the file held before.
+    pub bytes: u64,
+}
+
+/// What a replay found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReplaySummary {
+    /// Records that were visited.
+    pub records: u64,
+    /// Where the log ends.
+    pub end: LogPoint,
+    /// The newest main revision that the log knows of; 0 for a new log.
+    pub revision: i64,
+    /// The newest compact revision that the log knows of; 0 if none.
+    pub compact_revision: i64,
+    /// The unfinished batch that was cut, if there was one.
+    pub torn: Option<Torn>,
+    /// The log was closed in an orderly way.
+    pub closed: bool,
+}
+
+/// One replay under way.
+pub(crate) struct Replay<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) from: LogPoint,
+    /// Whether the start was found to be a place between two frames.
+    pub(crate) edge_seen: bool,
+    pub(crate) summary: ReplaySummary,
+    pub(crate) progress: Progress,
+}
+
+impl Replay<'_> {
+    /// Visits a segment's records; returns its last generation. `ends_at` is what the next segment says, if there is one.
+    pub(crate) fn segment(
+        &mut self,
+        segment: &Segment,
+        ends_at: Option<u32>,
+        progress: &mut dyn FnMut(Progress),
+        visit: &mut dyn FnMut(Replayed),
+    ) -> Result<u32, OpenError> {
         let header = segment.header;
-        Walk::of_file(&segment.file, header.sequence, header.capacity, header.generation)
-    }
-
-    /// For a file whose header cannot be trusted: `generation` is the lowest that its frames may have.
-    pub(crate) fn of_file(file: &Arc<dyn DiskFile>, sequence: u64, capacity: u32, generation: u32) -> Walk {
-        let window = Window { file: Arc::clone(file), capacity, start: 0, bytes: Vec::new() };
-        Walk { window, next: LogPoint { segment: sequence, offset: SEGMENT_HEADER_BYTES }, generation }
-    }
-
-    /// Where the next frame would begin.
-    pub(crate) fn next(&self) -> LogPoint {
-        self.next
-    }
-
-    /// The generation of the last frame.
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    /// The next frame, or None if what follows does not continue the log.
-    pub(crate) fn step(&mut self) -> io::Result<Option<Frame>> {
-        let Some(frame) = self.frame_at(self.next)? else { return Ok(None) };
-        let continues = match frame.header.kind {
-            FrameKind::Opened => frame.header.generation >= self.generation,
-            FrameKind::Record | FrameKind::Closed => frame.header.generation == self.generation,
-        };
-        if !continues || frame.header.batch_begin > frame.start.offset {
-            return Ok(None);
-        }
-        self.generation = frame.header.generation;
-        self.next = frame.end;
-        Ok(Some(frame))
-    }
-
-    /// Looks at everything behind the end: is it the rest of one unfinished batch, or damage in the middle of the log?
-    /// `not_zeroed`: the file was used before, so that bytes that are not zero say nothing by themselves.
-    pub(crate) fn rest(&mut self, not_zeroed: bool) -> io::Result<Rest> {
-        let end = self.next;
-        let mut rest = Rest { torn_bytes: 0, proof: None };
-        let mut torn_end = end.offset;
-        let mut at = end.offset;
-        while let Some(step) = self.skip_zeros(at)? {
-            at += step;
-            let point = LogPoint { offset: at, ..end };
-            let header = self.window.get(at, FRAME_HEADER_BYTES)?.and_then(FrameHeader::decode);
-            let newer = header.filter(|header| header.generation >= self.generation);
-            match newer {
-                Some(header) if header.batch_begin > end.offset => {
-                    // The header alone is no proof: a torn batch may hold any bytes, a whole frame only by intent.
-                    if self.frame_at(point)?.is_some() {
-                        rest.proof = Some(point);
-                        return Ok(rest);
-                    }
-                }
-                Some(header) => {
-                    let frame_end = align(u64::from(at) + u64::from(FRAME_HEADER_BYTES) + u64::from(header.length));
-                    torn_end = torn_end.max(frame_end.min(u64::from(self.window.capacity)) as u32);
-                }
-                None if !not_zeroed => torn_end = torn_end.max(at + FRAME_ALIGNMENT),
-                None => {}
+        self.summary.revision = self.summary.revision.max(header.revision);
+        self.summary.compact_revision = self.summary.compact_revision.max(header.compact_revision);
+        let path = self.dir.join(segment_name(header.sequence));
+        let reading = |source| OpenError::Io { action: "reading", path: path.clone(), source };
+        let damaged =
+            |at: LogPoint, reason: String| OpenError::Damaged { path: path.clone(), offset: at.offset, reason };
+        let mut walk = Walk::new(segment);
+        let done_before = self.progress.done_bytes;
+        loop {
+            self.edge_seen |= walk.next() == self.from;
+            if ends_at == Some(walk.next().offset) {
+                break;
             }
-            at += FRAME_ALIGNMENT;
+            let Some(frame) = walk.step().map_err(reading)? else { break };
+            self.frame(&frame, visit)?;
+            self.progress.done_bytes = done_before + u64::from(walk.next().offset);
+            progress(self.progress);
         }
-        rest.torn_bytes = u64::from(torn_end - end.offset);
-        Ok(rest)
-    }
-
-    /// How many bytes of zeros begin at the offset, in steps of a frame's alignment; None if all are to the end.
-    fn skip_zeros(&mut self, from: u32) -> io::Result<Option<u32>> {
-        let mut at = from;
-        while at < self.window.capacity {
-            let length = (self.window.capacity - at).min(SEGMENT_CHUNK_BYTES as u32);
-            let in_window = self.window.start + self.window.bytes.len() as u32;
-            let length = if at >= self.window.start && at < in_window { length.min(in_window - at) } else { length };
-            let Some(bytes) = self.window.get(at, length)? else { return Ok(None) };
-            if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
-                return Ok(Some(at - from + first as u32 / FRAME_ALIGNMENT * FRAME_ALIGNMENT));
+        let end = walk.next();
+        match ends_at {
+            Some(ends_at) if ends_at != end.offset => {
+                return Err(damaged(
+                    end,
+                    format!("no valid record follows, but the next segment says that they end at {ends_at}"),
+                ));
             }
-            at += length;
+            Some(_) => {}
+            None => {
+                let rest = walk.rest(header.recycled).map_err(reading)?;
+                if let Some(proof) = rest.proof {
+                    return Err(damaged(
+                        end,
+                        format!("no valid record follows, but the one at offset {} does", proof.offset),
+                    ));
+                }
+                self.summary.torn = (rest.torn_bytes > 0).then_some(Torn { at: end, bytes: rest.torn_bytes });
+            }
         }
-        Ok(None)
+        self.progress.done_bytes = done_before + u64::from(header.capacity);
+        progress(self.progress);
+        self.summary.end = end;
+        Ok(walk.generation())
     }
 
-    /// The frame at a place, if there is a whole one, of any generation.
-    fn frame_at(&mut self, start: LogPoint) -> io::Result<Option<Frame>> {
-        let Some(bytes) = self.window.get(start.offset, FRAME_HEADER_BYTES)? else { return Ok(None) };
-        let head: Vec<u8> = bytes.to_vec();
-        let Some(header) = FrameHeader::decode(&head) else { return Ok(None) };
-        if header.generation < self.generation {
-            return Ok(None);
+    fn frame(&mut self, frame: &Frame, visit: &mut dyn FnMut(Replayed)) -> Result<(), OpenError> {
+        self.summary.closed = frame.header.kind == FrameKind::Closed;
+        if frame.header.kind != FrameKind::Record {
+            return Ok(());
         }
-        let Some(payload) = self.window.get(start.offset + FRAME_HEADER_BYTES, header.length)? else {
-            return Ok(None);
-        };
-        if !header.matches(start, &head, payload) {
-            return Ok(None);
+        let replayed = Replayed::decode(frame).map_err(|source| OpenError::Record { at: frame.start, source })?;
+        let revisions = replayed.record.events.iter().map(|event| event.revision.main);
+        self.summary.revision = revisions.fold(self.summary.revision, i64::max);
+        self.summary.compact_revision = self.summary.compact_revision.max(replayed.record.compact.unwrap_or_default());
+        if frame.start >= self.from {
+            self.summary.records += 1;
+            visit(replayed);
         }
-        let payload = Bytes::copy_from_slice(payload);
-        let end = align(u64::from(start.offset) + u64::from(FRAME_HEADER_BYTES) + u64::from(header.length));
-        Ok(Some(Frame { header, payload, start, end: LogPoint { offset: end as u32, ..start } }))
+        Ok(())
     }
 }

@@ -39,13 +39,13 @@ fn readers_read_while_the_log_grows_is_cleaned_and_recycles() {
     let mut random = Random(9);
     let mut kept: Vec<Replayed> = Vec::new();
     let pin = std::cell::RefCell::new(None);
-    for number in 1..2000 {
+    for number in 1..800 {
         let record = record(number, &mut random);
         let appended = parts.appender.append(&record).unwrap();
         parts.syncer.write(parts.appender.take_batch().unwrap()).unwrap();
         kept.push(Replayed { record, appended });
-        if number == 500 {
-            *pin.borrow_mut() = Some((parts.reader.pin(), kept[400..500].to_vec()));
+        if number == 300 {
+            *pin.borrow_mut() = Some((parts.reader.pin(), kept[250..300].to_vec()));
         }
         let segments = parts.cleaner.segments(parts.syncer.durable());
         if segments.len() > 3 {
