@@ -4,9 +4,11 @@
 #![allow(dead_code, unused_imports, unreachable_pub, clippy::indexing_slicing)]
 
 mod edit;
+mod mutate;
 mod world;
 
 pub use edit::{Edit, edits, seed};
+pub use mutate::mutate;
 pub use world::{World, actions, with_unknown_kept};
 
 use archipel_crdt::schema::{KeyField, Kind, Node, Shape};
