@@ -18,6 +18,8 @@ pub mod revision;
 pub mod clock;
 pub mod disk;
 
+pub mod tree;
+
 pub mod log;
 
 pub mod index;
@@ -29,6 +31,8 @@ pub mod watch;
 
 mod store;
 mod view;
+
+mod sync;
 
 pub use config::Config;
 pub use store::{Sizes, Store};

@@ -1,0 +1,25 @@
+//! The one place from which locks, atomics, shared pointers and threads come.
+//!
+//! The two protocols in which an interleaving could lose something, `sequencer::queue` (hand-over to the log writer and
+//! wake-up) and `watch::publication` (a watcher's registration), name only `super::sync`. `tests/loom.rs` includes
+//! the same source files over loom's types, so that every interleaving of the real code is tried in an ordinary
+//! `cargo test`.
+//!
+//! # Lock order
+//! `CommitQueue` (held by the evaluator) before `Completion`. Lease deadlines and the emit seam live inside the
+//! evaluator. Nothing blocks on the disk while it holds a lock.
+
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+pub(crate) use std::thread;
+
+/// Locks a mutex. A poisoned one means that a thread panicked inside the critical section: the state may be half
+/// changed, and the only safe answer is to stop this thread as well.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("invariant: no thread panics while it holds a lock of the store")
+}
+
+/// Waits on a condition. See [`lock`] for poisoning.
+pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+    condition.wait(guard).expect("invariant: no thread panics while it holds a lock of the store")
+}
