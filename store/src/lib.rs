@@ -11,6 +11,7 @@
 
 pub mod config;
 pub mod error;
+pub mod key_range;
 pub mod keyspace;
 pub mod limits;
 pub mod revision;

@@ -7,16 +7,16 @@ use std::slice;
 
 /// Ascending iterator, see [`super::Tree::range`].
 #[derive(Debug)]
-pub struct Forward<'a, K, V, Q: ?Sized> {
+pub struct Forward<'a, 'b, K, V, Q: ?Sized> {
     /// Children to the right of the path, innermost last.
     path: Vec<slice::Iter<'a, Child<K, V>>>,
     leaf: slice::Iter<'a, (K, V)>,
-    end: Bound<&'a Q>,
+    end: Bound<&'b Q>,
     done: bool,
 }
 
-impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Forward<'a, K, V, Q> {
-    pub(super) fn new(root: &'a Node<K, V>, start: Bound<&Q>, end: Bound<&'a Q>) -> Self {
+impl<'a, 'b, K: Borrow<Q>, V, Q: Ord + ?Sized> Forward<'a, 'b, K, V, Q> {
+    pub(super) fn new(root: &'a Node<K, V>, start: Bound<&Q>, end: Bound<&'b Q>) -> Self {
         let before = |key: &K| match start {
             Bound::Unbounded => false,
             Bound::Included(start) => key.borrow() < start,
@@ -55,7 +55,7 @@ impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Forward<'a, K, V, Q> {
     }
 }
 
-impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Iterator for Forward<'a, K, V, Q> {
+impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Iterator for Forward<'a, '_, K, V, Q> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -80,16 +80,16 @@ impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Iterator for Forward<'a, K, V, Q> {
 
 /// Descending iterator, see [`super::Tree::range_back`].
 #[derive(Debug)]
-pub struct Backward<'a, K, V, Q: ?Sized> {
+pub struct Backward<'a, 'b, K, V, Q: ?Sized> {
     /// Children to the left of the path, innermost last; taken from their end.
     path: Vec<slice::Iter<'a, Child<K, V>>>,
     leaf: slice::Iter<'a, (K, V)>,
-    start: Bound<&'a Q>,
+    start: Bound<&'b Q>,
     done: bool,
 }
 
-impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Backward<'a, K, V, Q> {
-    pub(super) fn new(root: &'a Node<K, V>, start: Bound<&'a Q>, end: Bound<&Q>) -> Self {
+impl<'a, 'b, K: Borrow<Q>, V, Q: Ord + ?Sized> Backward<'a, 'b, K, V, Q> {
+    pub(super) fn new(root: &'a Node<K, V>, start: Bound<&'b Q>, end: Bound<&Q>) -> Self {
         let inside = |key: &K| match end {
             Bound::Unbounded => true,
             Bound::Included(end) => key.borrow() <= end,
@@ -128,7 +128,7 @@ impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Backward<'a, K, V, Q> {
     }
 }
 
-impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Iterator for Backward<'a, K, V, Q> {
+impl<'a, K: Borrow<Q>, V, Q: Ord + ?Sized> Iterator for Backward<'a, '_, K, V, Q> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {

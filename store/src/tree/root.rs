@@ -84,13 +84,21 @@ impl<K: Ord + Clone, V: Clone + Weight> Tree<K, V> {
     where
         K: Borrow<Q>,
     {
+        self.get_entry(key).map(|(_, value)| value)
+    }
+
+    /// The value of a key, with the key object that the tree holds.
+    pub fn get_entry<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
         let mut node = &*self.root;
         loop {
             match node {
                 Node::Inner(children) => node = &children.get(child_index(children, key))?.node,
                 Node::Leaf(entries) => {
                     let at = entries.binary_search_by(|(entry, _)| entry.borrow().cmp(key)).ok()?;
-                    return entries.get(at).map(|(_, value)| value);
+                    return entries.get(at).map(|(key, value)| (key, value));
                 }
             }
         }
@@ -172,7 +180,7 @@ impl<K: Ord + Clone, V: Clone + Weight> Tree<K, V> {
     }
 
     /// Entries of the interval in ascending order. Empty if it is reversed.
-    pub fn range<'a, Q: Ord + ?Sized>(&'a self, start: Bound<&Q>, end: Bound<&'a Q>) -> Forward<'a, K, V, Q>
+    pub fn range<'a, 'b, Q: Ord + ?Sized>(&'a self, start: Bound<&Q>, end: Bound<&'b Q>) -> Forward<'a, 'b, K, V, Q>
     where
         K: Borrow<Q>,
     {
@@ -180,7 +188,11 @@ impl<K: Ord + Clone, V: Clone + Weight> Tree<K, V> {
     }
 
     /// Entries of the interval in descending order. Empty if it is reversed.
-    pub fn range_back<'a, Q: Ord + ?Sized>(&'a self, start: Bound<&'a Q>, end: Bound<&Q>) -> Backward<'a, K, V, Q>
+    pub fn range_back<'a, 'b, Q: Ord + ?Sized>(
+        &'a self,
+        start: Bound<&'b Q>,
+        end: Bound<&Q>,
+    ) -> Backward<'a, 'b, K, V, Q>
     where
         K: Borrow<Q>,
     {
@@ -188,7 +200,7 @@ impl<K: Ord + Clone, V: Clone + Weight> Tree<K, V> {
     }
 
     /// All entries in ascending order.
-    pub fn iter(&self) -> Forward<'_, K, V, K> {
+    pub fn iter(&self) -> Forward<'_, '_, K, V, K> {
         self.range(Bound::Unbounded, Bound::Unbounded)
     }
 

@@ -35,11 +35,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn bound() -> impl Strategy<Value = Bound<u16>> {
-    prop_oneof![
-        Just(Bound::Unbounded),
-        (0u16..700).prop_map(Bound::Included),
-        (0u16..700).prop_map(Bound::Excluded)
-    ]
+    prop_oneof![Just(Bound::Unbounded), (0u16..700).prop_map(Bound::Included), (0u16..700).prop_map(Bound::Excluded)]
 }
 
 /// BTreeMap panics on a reversed or empty interval; the tree answers with nothing.

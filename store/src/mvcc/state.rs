@@ -1,0 +1,195 @@
+//! The whole state of a site at one moment, as persistent trees: a clone is a snapshot.
+//!
+//! # Invariants
+//! - `compact_revision <= revision`.
+//! - `by_key` holds the newest version or tombstone of each key of which any version is kept.
+//! - `older` holds every other version that is kept.
+//! - `by_revision` holds every event at or above the compact revision (physical compaction may lag behind the mark).
+//! - `attached` holds (lease, key) exactly for the live keys whose newest version names a lease.
+
+use super::version::Version;
+use crate::key_range::KeyRange;
+use crate::log::Table;
+use crate::revision::Revision;
+use crate::tree::{Tree, Weight};
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// Key of [`State::older`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct OlderKey {
+    pub(crate) key: Bytes,
+    pub(crate) revision: Revision,
+}
+
+/// An event as watchers see it.
+#[derive(Clone, Debug)]
+pub(crate) struct HistoryEvent {
+    pub(crate) key: Bytes,
+    pub(crate) version: Version,
+    /// What the key was before, tombstones included. Kept with the event, so that a watcher needs no look-up and a
+    /// compaction at the event's own revision does not take its prev_kv away.
+    pub(crate) previous: Option<Version>,
+}
+
+impl Weight for HistoryEvent {}
+
+/// Key of [`State::attached`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Attachment {
+    pub(crate) lease: i64,
+    pub(crate) key: Bytes,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct State {
+    pub(crate) by_key: Tree<Bytes, Version>,
+    pub(crate) older: Tree<OlderKey, Version>,
+    pub(crate) by_revision: Tree<Revision, HistoryEvent>,
+    pub(crate) attached: Tree<Attachment, ()>,
+    pub(crate) tables: BTreeMap<Table, Tree<Bytes, Bytes>>,
+    pub(crate) revision: i64,
+    /// -1 = nothing compacted, as etcd says it.
+    pub(crate) compact_revision: i64,
+    /// Bytes of all versions and rows that are kept.
+    pub(crate) bytes: u64,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        State {
+            by_key: Tree::new(),
+            older: Tree::new(),
+            by_revision: Tree::new(),
+            attached: Tree::new(),
+            tables: BTreeMap::new(),
+            revision: Revision::EMPTY_STORE,
+            compact_revision: -1,
+            bytes: 0,
+        }
+    }
+}
+
+impl State {
+    /// The newest version of a key, tombstones included, with the key object that the trees share.
+    pub(crate) fn newest(&self, key: &[u8]) -> Option<(&Bytes, &Version)> {
+        self.by_key.get_entry(key)
+    }
+
+    /// The live version of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Version> {
+        self.by_key.get(key)?.live()
+    }
+
+    /// The version of a key that was current at a main revision, tombstones included.
+    pub(crate) fn version_at<'a>(&'a self, key: &Bytes, newest: &'a Version, revision: i64) -> Option<&'a Version> {
+        if newest.revision().main <= revision {
+            return Some(newest);
+        }
+        let last = OlderKey { key: key.clone(), revision: Revision { main: revision, sub: i64::MAX } };
+        let first = OlderKey { key: key.clone(), revision: Revision::default() };
+        self.older.range_back(Bound::Included(&first), Bound::Included(&last)).next().map(|(_, version)| version)
+    }
+
+    /// The kept version with exactly this revision.
+    pub(crate) fn version(&self, key: &Bytes, revision: Revision) -> Option<&Version> {
+        match self.by_key.get(key) {
+            Some(newest) if newest.revision() == revision => Some(newest),
+            Some(_) => self.older.get(&OlderKey { key: key.clone(), revision }),
+            None => None,
+        }
+    }
+
+    /// The main revision at which a kept version was superseded; None for the newest.
+    pub(crate) fn superseded_at(&self, key: &Bytes, revision: Revision) -> Option<i64> {
+        let newest = self.by_key.get(key)?;
+        if newest.revision() <= revision {
+            return None;
+        }
+        let this = OlderKey { key: key.clone(), revision };
+        let last = OlderKey { key: key.clone(), revision: newest.revision() };
+        let next = self.older.range(Bound::Excluded(&this), Bound::Excluded(&last)).next();
+        Some(next.map_or(newest.revision().main, |(next, _)| next.revision.main))
+    }
+
+    /// Makes a version the newest of its key and notes the event.
+    pub(crate) fn apply(&mut self, key: Bytes, version: Version) {
+        self.bytes += version.bytes(&key);
+        let previous = self.by_key.insert(key.clone(), version.clone());
+        if let Some(previous) = &previous {
+            self.older.insert(OlderKey { key: key.clone(), revision: previous.revision() }, previous.clone());
+        }
+        self.reattach(&key, previous.as_ref().map_or(0, Version::lease), version.lease());
+        self.by_revision.insert(version.revision(), HistoryEvent { key, version, previous });
+    }
+
+    /// Takes back the last [`State::apply`] that was not taken back.
+    pub(crate) fn revert(&mut self, revision: Revision) {
+        let event = self.by_revision.remove(&revision).expect("invariant: what is reverted was applied");
+        let HistoryEvent { key, version, previous } = event;
+        self.bytes -= version.bytes(&key);
+        self.reattach(&key, version.lease(), previous.as_ref().map_or(0, Version::lease));
+        match previous {
+            Some(previous) => {
+                self.older.remove(&OlderKey { key: key.clone(), revision: previous.revision() });
+                self.by_key.insert(key, previous);
+            }
+            None => drop(self.by_key.remove(&key)),
+        }
+    }
+
+    fn reattach(&mut self, key: &Bytes, from: i64, to: i64) {
+        if from == to {
+            return;
+        }
+        if from != 0 {
+            self.attached.remove(&Attachment { lease: from, key: key.clone() });
+        }
+        if to != 0 {
+            self.attached.insert(Attachment { lease: to, key: key.clone() }, ());
+        }
+    }
+
+    /// Keys of a lease in key order.
+    pub(crate) fn keys_of_lease(&self, lease: i64) -> impl Iterator<Item = &Bytes> {
+        let first = Attachment { lease, key: Bytes::new() };
+        self.attached
+            .range(Bound::Included(&first), Bound::Unbounded)
+            .map(|(attachment, ())| attachment)
+            .take_while(move |attachment| attachment.lease == lease)
+            .map(|attachment| &attachment.key)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
+    /// A row of a table.
+    pub(crate) fn row(&self, table: Table, key: &[u8]) -> Option<&Bytes> {
+        self.tables.get(&table)?.get(key)
+    }
+
+    /// Rows whose key starts with a prefix, in key order.
+    pub(crate) fn rows(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
+        let Some(rows) = self.tables.get(&table) else { return Vec::new() };
+        let range = KeyRange::prefix(prefix);
+        let (start, end) = range.bounds();
+        rows.range(start, end).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Sets or deletes a row and returns what it was.
+    pub(crate) fn set_row(&mut self, table: Table, key: &Bytes, value: Option<Bytes>) -> Option<Bytes> {
+        let rows = self.tables.entry(table).or_default();
+        let size = |value: &Bytes| (key.len() + value.len()) as u64 + ROW_OVERHEAD_BYTES;
+        self.bytes += value.as_ref().map_or(0, size);
+        let old = match value {
+            Some(value) => rows.insert(key.clone(), value),
+            None => rows.remove(key),
+        };
+        self.bytes -= old.as_ref().map_or(0, size);
+        old
+    }
+}
+
+/// Frame, header and index row of a table row, about.
+const ROW_OVERHEAD_BYTES: u64 = 48;
