@@ -36,6 +36,9 @@ pub enum RequestError {
     /// The object belongs to a share that this site may not write, or another rule of sharing forbids the write.
     #[error("{0}")]
     ShareForbids(String),
+    /// The change does not fit one frame of the log. Split it.
+    #[error("the change is too large for one record of the commit log: {0}")]
+    TooLarge(String),
     /// Too many commits wait for the disk. Try again later.
     #[error("too many requests wait for the commit log; try again")]
     TooManyRequests,
@@ -48,12 +51,30 @@ pub enum RequestError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The commit log cannot be read or made.
-    #[error("cannot open the commit log in {dir}: {reason}")]
-    Log {
-        /// The data directory.
-        dir: std::path::PathBuf,
-        /// What failed, and what to do.
+    /// The commit log cannot be opened or made.
+    #[error(transparent)]
+    Log(#[from] crate::log::OpenError),
+    /// The index can neither be opened nor made anew.
+    #[error(transparent)]
+    Index(#[from] crate::index::IndexError),
+    /// A version of the log cannot be read back.
+    #[error(
+        "the version of key {key:?} at revision {revision} cannot be read from the commit log: {reason}; restore this site from a snapshot or from a peer"
+    )]
+    Version {
+        /// The key, as text.
+        key: String,
+        /// Its main revision.
+        revision: i64,
+        /// What is wrong.
         reason: String,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the thread {name}: {source}; raise the limit on threads")]
+    Thread {
+        /// What it is for.
+        name: &'static str,
+        /// What the system said.
+        source: std::io::Error,
     },
 }

@@ -30,9 +30,12 @@ pub mod mvcc;
 pub mod sequencer;
 pub mod watch;
 
+mod core;
+mod recovery;
 mod store;
 mod view;
 
+mod pulse;
 mod sync;
 
 pub use config::Config;

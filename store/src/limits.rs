@@ -12,14 +12,16 @@ pub const LEASE_EXPIRY_INTERVAL_MS: u64 = 500;
 pub const LEASE_EXPIRIES_PER_CHECK_MAX: usize = 500;
 /// History events looked at in one slice of a compaction, under the sequencer's lock.
 pub const COMPACTION_SLICE_EVENTS: usize = 1_000;
-/// Versions copied by one record of segment cleaning.
-pub const CLEANING_SLICE_VERSIONS: usize = 256;
-/// Bytes copied by one record of segment cleaning (one version may be larger).
-pub const CLEANING_SLICE_BYTES: usize = 1 << 20;
-/// The log is cleaned while it holds more than this many bytes for each live byte.
-pub const LOG_BYTES_PER_LIVE_BYTE_MAX: u64 = 3;
+/// Records that cleaning has in the writer's queue at most, so that clients find room in it.
+pub const CLEANING_COMMITS_IN_FLIGHT_MAX: usize = 256;
+/// Segments cleaned in one round of maintenance.
+pub const CLEANING_SEGMENTS_PER_ROUND_MAX: usize = 4;
+/// The log is cleaned while its frames take more than this share of the live bytes, in percent.
+pub const LOG_PERCENT_OF_LIVE_MAX: u64 = 200;
 /// Segments that the log may hold whatever little of them is live.
 pub const LOG_SEGMENTS_FREE: u64 = 4;
+/// How often the maintenance thread looks for work.
+pub const MAINTENANCE_INTERVAL_MS: u64 = 1_000;
 /// Changed index rows that may wait for a checkpoint; above, one is made at once.
 pub const CHECKPOINT_DIRTY_MAX: usize = 200_000;
 /// Rows of one index batch.

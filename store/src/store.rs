@@ -1,22 +1,45 @@
 //! The store's door: what `etcd-shim` calls. Successor on the write path: `sequencer`.
 
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
+use crate::core::{Core, leases};
+use crate::disk::{Disk, RealDisk};
 use crate::error::{OpenError, RequestError};
-use crate::lease::LeaseInfo;
+use crate::index::{Backend, SledIndex};
+use crate::lease::{self, Deadlines, LeaseInfo};
+use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS};
+use crate::log::{Log, Options, Table};
 use crate::mvcc::{
     DeleteRangeReply, DeleteRangeRequest, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
+    is_read_only,
 };
-use crate::sequencer::{Commit, Emit, Ticket};
+use crate::pulse::Pulse;
+use crate::recovery::{Recovered, recover};
+use crate::sequencer::{self, Commit, Emit, Evaluator, Sequencer, Ticket};
+use crate::sync::{Arc, Mutex, lock, thread};
 use crate::view::View;
 use crate::watch::{WatchRequest, Watcher};
-use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use uuid::Uuid;
 
-/// One site's store. Clones share it; [`Store::close`] ends its threads.
+/// One site's store. Clones share it; [`Store::close`] ends its threads, and so does dropping the last clone.
 #[derive(Clone, Debug)]
 pub struct Store(Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {}
+struct Inner {
+    core: Arc<Core>,
+    threads: Mutex<Threads>,
+}
+
+/// Threads of one store, in the order in which they are stopped. The log writer is last: it drains the queue.
+#[derive(Debug, Default)]
+struct Threads {
+    paced: Vec<(Arc<Pulse>, thread::JoinHandle<()>)>,
+    maintenance: Option<Arc<Pulse>>,
+    writer: Option<thread::JoinHandle<()>>,
+}
 
 /// Bytes of the store.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,58 +57,120 @@ impl Store {
     ///
     /// # Errors
     /// The directory cannot be used, or the log is damaged before its end.
-    pub fn open(_config: Config) -> Result<Store, OpenError> {
-        todo!()
+    pub fn open(config: Config) -> Result<Store, OpenError> {
+        let options = log_options(&config, true);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        // The log's lock is taken before the index is touched: two processes never have it open.
+        let log = Log::open(disk, &config.dir.join("log"), options)?;
+        let index = SledIndex::open(&config.dir.join("index"))?;
+        Store::start(config, log, Arc::new(SystemClock::new()), Arc::new(index))
+    }
+
+    /// Opens or makes the store on a disk, a clock and an index of the caller's: the simulator's way.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_on(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        clock: Arc<dyn Clock>,
+        index: Arc<dyn Backend>,
+    ) -> Result<Store, OpenError> {
+        let log = Log::open(disk, &config.dir.join("log"), log_options(&config, config.background))?;
+        Store::start(config, log, clock, index)
+    }
+
+    fn start(
+        config: Config,
+        log: crate::log::Recovery,
+        clock: Arc<dyn Clock>,
+        index: Arc<dyn Backend>,
+    ) -> Result<Store, OpenError> {
+        let Recovered { state, live, dirty, parts, checkpoint } = recover(log, index.as_ref())?;
+        let now = clock.monotonic();
+        let mut deadlines = Deadlines::default();
+        for (id, granted_s) in leases(&state) {
+            deadlines.start(id, granted_s, now);
+        }
+        let sequencer = Sequencer::new(Evaluator::new(state, deadlines, parts.appender, live, dirty));
+        let background = config.background;
+        let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, checkpoint));
+        let inner = Inner { core: core.clone(), threads: Mutex::new(Threads::default()) };
+        let store = Store(Arc::new(inner));
+        let mut threads = lock(&store.0.threads);
+        let mut syncer = parts.syncer;
+        let writer = core.clone();
+        threads.writer = Some(spawn("log-writer", move || writer.sequencer.write_batches(&mut syncer))?);
+        if background {
+            let expiry = core.clone();
+            let beat = Duration::from_millis(LEASE_EXPIRY_INTERVAL_MS);
+            threads.paced.push(paced("lease-expiry", beat, move || expiry.expire_leases().is_ok())?);
+            let beat = Duration::from_millis(MAINTENANCE_INTERVAL_MS);
+            let maintenance = paced("maintenance", beat, move || core.maintain(false).is_ok())?;
+            threads.maintenance = Some(maintenance.0.clone());
+            threads.paced.push(maintenance);
+        }
+        drop(threads);
+        Ok(store)
     }
 
     /// Installs what turns local writes into entries of shares. Once, before the first request.
-    pub fn set_emit(&self, _emit: Box<dyn Emit>) {
-        todo!()
+    pub fn set_emit(&self, emit: Box<dyn Emit>) {
+        self.sequencer().with(|evaluator| evaluator.set_emit(emit));
     }
 
-    /// Ends the store: the last batch is synced, a checkpoint made, threads are joined. Later requests are refused.
+    /// Ends the store: a checkpoint is made, the last batch is synced, threads are joined. Later requests are refused.
     pub async fn close(&self) {
-        todo!()
+        let inner = self.0.clone();
+        let (done, closed) = tokio::sync::oneshot::channel();
+        let closing = spawn("close", move || {
+            inner.close();
+            let _ = done.send(());
+        });
+        match closing {
+            Ok(_) => drop(closed.await),
+            Err(_) => self.0.close(),
+        }
     }
 
     /// The published revision: all up to it is durable.
     pub fn revision(&self) -> i64 {
-        todo!()
+        self.sequencer().publication().load().revision
     }
 
     /// The published compact revision; -1 = nothing compacted.
     pub fn compact_revision(&self) -> i64 {
-        todo!()
+        self.sequencer().publication().load().compact_revision
     }
 
     /// Pins the published state.
     pub fn view(&self) -> View {
-        let _ = &self.0;
-        todo!()
+        View::new(self.sequencer().publication().load())
     }
 
     /// Evaluates a Range on the published state; the header's revision comes with it.
     ///
     /// # Errors
     /// As [`View::range`].
-    pub fn range(&self, _request: &RangeRequest) -> Result<(i64, RangeReply), RequestError> {
-        todo!()
+    pub fn range(&self, request: &RangeRequest) -> Result<(i64, RangeReply), RequestError> {
+        let view = self.view();
+        Ok((view.revision(), view.range(request)?))
     }
 
     /// Puts; resolves when durable and published.
     ///
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
-    pub async fn put(&self, _request: PutRequest) -> Result<(i64, PutReply), RequestError> {
-        todo!()
+    pub async fn put(&self, request: PutRequest) -> Result<(i64, PutReply), RequestError> {
+        self.write(|commit| sequencer::put(commit, &request)).await
     }
 
     /// Deletes; resolves when durable and published.
     ///
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
-    pub async fn delete_range(&self, _request: DeleteRangeRequest) -> Result<(i64, DeleteRangeReply), RequestError> {
-        todo!()
+    pub async fn delete_range(&self, request: DeleteRangeRequest) -> Result<(i64, DeleteRangeReply), RequestError> {
+        self.write(|commit| sequencer::delete_range(commit, &request)).await
     }
 
     /// Runs a transaction; resolves when what it wrote, and what it read, is durable and published. Limits on the
@@ -93,8 +178,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
-    pub async fn txn(&self, _request: TxnRequest) -> Result<(i64, TxnReply), RequestError> {
-        todo!()
+    pub async fn txn(&self, request: TxnRequest) -> Result<(i64, TxnReply), RequestError> {
+        if is_read_only(&request) {
+            let state = self.sequencer().publication().load();
+            return Ok((state.revision, sequencer::read_only_txn(&state, &request)?));
+        }
+        self.write(|commit| sequencer::txn(commit, &request)).await
     }
 
     /// Compacts at `revision`. Returns the store's revision once the mark is durable; with `physical`, once the data
@@ -102,55 +191,109 @@ impl Store {
     ///
     /// # Errors
     /// Compacted already, or a future revision.
-    pub async fn compact(&self, _revision: i64, _physical: bool) -> Result<i64, RequestError> {
-        todo!()
+    pub async fn compact(&self, revision: i64, physical: bool) -> Result<i64, RequestError> {
+        let change = |commit: &mut Commit<'_>| {
+            sequencer::compact(commit, revision)?;
+            Ok::<_, RequestError>(commit.revision())
+        };
+        let (current, ticket) = self.sequencer().commit(true, change)?;
+        ticket.await?;
+        if physical {
+            while !self.0.core.compact_slice()? {
+                breathe().await;
+            }
+        } else if let Some(maintenance) = &lock(&self.0.threads).maintenance {
+            maintenance.poke();
+        }
+        Ok(current)
     }
 
     /// Grants a lease: (header revision, id, granted TTL in seconds). Id 0 = choose one.
     ///
     /// # Errors
     /// The id is in use, or the TTL is too large.
-    pub async fn lease_grant(&self, _id: i64, _ttl_s: i64) -> Result<(i64, i64, i64), RequestError> {
-        todo!()
+    pub async fn lease_grant(&self, id: i64, ttl_s: i64) -> Result<(i64, i64, i64), RequestError> {
+        if ttl_s > LEASE_TTL_MAX_S {
+            return Err(RequestError::LeaseTtlTooLarge);
+        }
+        let granted_s = ttl_s.max(self.0.core.config.min_lease_ttl_s);
+        let now = self.0.core.clock.monotonic();
+        let change = |commit: &mut Commit<'_>| {
+            let id = if id == 0 { choose_lease_id(commit) } else { id };
+            if commit.lease_exists(id) {
+                return Err(RequestError::LeaseExists);
+            }
+            let key = lease::row_key(id);
+            commit.table_put(Table::Lease, key.to_vec().into(), lease::row_value(granted_s));
+            Ok((commit.revision(), id))
+        };
+        let start = |evaluator: &mut Evaluator, (_, id): &(i64, i64)| evaluator.deadlines.start(*id, granted_s, now);
+        let ((revision, id), ticket) = self.sequencer().commit_and(true, change, start)?;
+        ticket.await?;
+        Ok((revision, id, granted_s))
     }
 
     /// Revokes a lease and deletes its keys in one revision; returns the header's revision.
     ///
     /// # Errors
     /// The lease does not exist.
-    pub async fn lease_revoke(&self, _id: i64) -> Result<i64, RequestError> {
-        todo!()
+    pub async fn lease_revoke(&self, id: i64) -> Result<i64, RequestError> {
+        let (revision, ticket) = self.0.core.revoke(id)?;
+        ticket.await?;
+        Ok(revision)
     }
 
     /// Renews a lease and returns its granted TTL in seconds; None if it is unknown or expired.
-    pub async fn lease_keep_alive(&self, _id: i64) -> Option<i64> {
-        todo!()
+    pub async fn lease_keep_alive(&self, id: i64) -> Option<i64> {
+        let now = self.0.core.clock.monotonic();
+        self.sequencer().with(|evaluator| evaluator.deadlines.renew(id, now))
     }
 
     /// What is left of a lease, and its keys if asked for; None if it is unknown.
-    pub fn lease_time_to_live(&self, _id: i64, _keys: bool) -> Option<LeaseInfo> {
-        todo!()
+    pub fn lease_time_to_live(&self, id: i64, keys: bool) -> Option<LeaseInfo> {
+        let state = self.sequencer().publication().load();
+        let granted_s = state.row(Table::Lease, &lease::row_key(id)).and_then(|row| lease::granted_s(row.value()))?;
+        let now = self.0.core.clock.monotonic();
+        let remaining = self.sequencer().with(|evaluator| evaluator.deadlines.remaining(id, now))?;
+        let keys = if keys { state.keys_of_lease(id).cloned().collect() } else { Vec::new() };
+        Some(LeaseInfo { remaining_s: remaining.as_secs() as i64, granted_s, keys })
     }
 
     /// All lease ids.
     pub fn leases(&self) -> Vec<i64> {
-        todo!()
+        leases(&self.sequencer().publication().load()).into_iter().map(|(id, _)| id).collect()
     }
 
     /// Starts a watcher on the published state. The range may be empty or reversed; it then sees nothing.
-    pub fn watch(&self, _request: WatchRequest) -> Watcher {
-        todo!()
+    pub fn watch(&self, request: WatchRequest) -> Watcher {
+        Watcher::new(self.sequencer().publication().clone(), request)
     }
 
     /// The published revision as a channel that changes at most once a batch. Also changes when only the compact
-    /// revision did.
+    /// revision or a table did.
     pub fn published(&self) -> tokio::sync::watch::Receiver<i64> {
-        todo!()
+        self.sequencer().publication().subscribe()
     }
 
     /// Bytes and keys.
     pub fn size(&self) -> Sizes {
-        todo!()
+        let state = self.sequencer().publication().load();
+        Sizes { total_bytes: self.0.core.cleaner.file_bytes(), in_use_bytes: state.bytes, keys: state.by_key.weight() }
+    }
+
+    /// Why the disk refuses to grow the log, if it does: raise an alarm and refuse what grows the store.
+    pub fn space_error(&self) -> Option<String> {
+        self.sequencer().with(|evaluator| evaluator.space_error())
+    }
+
+    /// What the store was opened with.
+    pub fn config(&self) -> &Config {
+        &self.0.core.config
+    }
+
+    /// The store's clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.core.clock
     }
 
     /// The sequencer's door for table writes and remote changes: `f` runs under the lock. The emit seam does not see
@@ -160,9 +303,9 @@ impl Store {
     /// What `f` returns; [`RequestError::Stopped`] and [`RequestError::TooManyRequests`] from the sequencer.
     pub fn commit<R, E: From<RequestError>>(
         &self,
-        _f: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
+        f: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
     ) -> Result<(R, Ticket), E> {
-        todo!()
+        self.sequencer().commit(false, f)
     }
 
     /// Revokes leases whose time is over; returns how many. The expiry thread calls it.
@@ -170,14 +313,103 @@ impl Store {
     /// # Errors
     /// [`RequestError::Stopped`].
     pub fn expire_leases(&self) -> Result<usize, RequestError> {
-        todo!()
+        self.0.core.expire_leases()
     }
 
-    /// One round of physical compaction, checkpoint and cleaning. The maintenance thread calls it.
+    /// One round of physical compaction, checkpoint and cleaning. The maintenance thread does the same when it is due.
+    /// Blocks.
     ///
     /// # Errors
     /// [`RequestError::Stopped`].
     pub fn maintain(&self) -> Result<(), RequestError> {
-        todo!()
+        self.0.core.maintain(true)
     }
+
+    fn sequencer(&self) -> &Sequencer {
+        &self.0.core.sequencer
+    }
+
+    /// A client's write: the header's revision comes with the reply.
+    async fn write<R>(
+        &self,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<R, RequestError>,
+    ) -> Result<(i64, R), RequestError> {
+        let change = |commit: &mut Commit<'_>| {
+            let reply = change(commit)?;
+            Ok::<_, RequestError>((commit.revision(), reply))
+        };
+        let (reply, ticket) = self.sequencer().commit(true, change)?;
+        ticket.await?;
+        Ok(reply)
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        let mut threads = lock(&self.threads);
+        threads.maintenance = None;
+        for (pulse, _) in &threads.paced {
+            pulse.stop();
+        }
+        for (_, thread) in threads.paced.drain(..) {
+            // A thread that panicked has said so; closing goes on.
+            let _ = thread.join();
+        }
+        let Some(writer) = threads.writer.take() else { return };
+        if let Err(error) = self.core.maintain(true) {
+            tracing::warn!(%error, "no checkpoint at the end; the next start reads more of the commit log");
+        }
+        self.core.sequencer.close();
+        let _ = writer.join();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn log_options(config: &Config, prepare_ahead: bool) -> Options {
+    let log_id = Uuid::new_v4().as_u64_pair().0;
+    Options { segment_bytes: config.segment_bytes, fsync: config.fsync, prepare_ahead, log_id }
+}
+
+/// A random positive 63-bit id that is not in use.
+fn choose_lease_id(commit: &Commit<'_>) -> i64 {
+    loop {
+        let id = (Uuid::new_v4().as_u64_pair().0 >> 1) as i64;
+        if id != 0 && !commit.lease_exists(id) {
+            return id;
+        }
+    }
+}
+
+/// Lets other tasks of this runtime run.
+async fn breathe() {
+    let mut rested = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut rested, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, OpenError> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| OpenError::Thread { name, source })
+}
+
+/// A thread that runs at a pace until it is stopped or has nothing to do any more.
+fn paced(
+    name: &'static str,
+    interval: Duration,
+    mut run: impl FnMut() -> bool + Send + 'static,
+) -> Result<(Arc<Pulse>, thread::JoinHandle<()>), OpenError> {
+    let pulse = Arc::new(Pulse::default());
+    let beat = pulse.clone();
+    let thread = spawn(name, move || while beat.next(interval) && run() {})?;
+    Ok((pulse, thread))
 }

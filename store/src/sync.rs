@@ -9,7 +9,6 @@
 //! `CommitQueue` (held by the evaluator) before `Completion`. Lease deadlines and the emit seam live inside the
 //! evaluator. Nothing blocks on the disk while it holds a lock.
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread;
 
@@ -22,4 +21,43 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Waits on a condition. See [`lock`] for poisoning.
 pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
     condition.wait(guard).expect("invariant: no thread panics while it holds a lock of the store")
+}
+
+/// A shared pointer that readers load without a lock.
+#[derive(Debug)]
+pub(crate) struct Cell<T>(arc_swap::ArcSwap<T>);
+
+impl<T> Cell<T> {
+    pub(crate) fn new(value: Arc<T>) -> Cell<T> {
+        Cell(arc_swap::ArcSwap::new(value))
+    }
+
+    pub(crate) fn load(&self) -> Arc<T> {
+        self.0.load_full()
+    }
+
+    pub(crate) fn store(&self, value: Arc<T>) {
+        self.0.store(value);
+    }
+}
+
+/// A number that tells those who wait when it was raised.
+#[derive(Debug)]
+pub(crate) struct Signal(tokio::sync::watch::Sender<i64>);
+
+/// One who waits for a [`Signal`].
+pub(crate) type Subscription = tokio::sync::watch::Receiver<i64>;
+
+impl Signal {
+    pub(crate) fn new(number: i64) -> Signal {
+        Signal(tokio::sync::watch::Sender::new(number))
+    }
+
+    pub(crate) fn raise(&self, number: i64) {
+        self.0.send_replace(number);
+    }
+
+    pub(crate) fn subscribe(&self) -> Subscription {
+        self.0.subscribe()
+    }
 }

@@ -2,39 +2,49 @@
 
 use crate::error::RequestError;
 use crate::log::Table;
-use crate::mvcc::{RangeReply, RangeRequest};
+use crate::mvcc::{self, RangeReply, RangeRequest, State};
+use crate::sync::Arc;
 use bytes::Bytes;
 
 /// One published state. Cheap to clone; stays as it is whatever is written or compacted meanwhile.
 #[derive(Clone, Debug)]
-pub struct View {}
+pub struct View(Arc<State>);
 
 impl View {
+    pub(crate) fn new(state: Arc<State>) -> View {
+        View(state)
+    }
+
     /// The revision of this state.
     pub fn revision(&self) -> i64 {
-        todo!()
+        self.0.revision
     }
 
     /// The compact revision of this state; -1 = nothing compacted.
     pub fn compact_revision(&self) -> i64 {
-        todo!()
+        self.0.compact_revision
     }
 
     /// Evaluates a Range. O(log n + keys returned); the count at an old revision costs the events since then.
     ///
     /// # Errors
     /// Empty key, compacted or future revision.
-    pub fn range(&self, _request: &RangeRequest) -> Result<RangeReply, RequestError> {
-        todo!()
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeReply, RequestError> {
+        mvcc::range(&self.0, request)
+    }
+
+    /// The current version of a key as encoded `mvccpb.KeyValue`; None if it does not exist.
+    pub fn get(&self, key: &[u8]) -> Option<Bytes> {
+        self.0.get(key)?.kv().cloned()
     }
 
     /// A row of a table.
-    pub fn row(&self, _table: Table, _key: &[u8]) -> Option<Bytes> {
-        todo!()
+    pub fn row(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        self.0.row(table, key).map(|row| row.value().clone())
     }
 
     /// All rows whose key starts with `prefix`, in key order.
-    pub fn rows(&self, _table: Table, _prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
-        todo!()
+    pub fn rows(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
+        self.0.rows(table, prefix)
     }
 }

@@ -5,6 +5,7 @@
 //! compact revision itself: a watch from exactly that revision still sees its deletes (etcd issues 18089, 19179).
 
 use super::state::{HistoryEvent, OlderKey, State};
+use super::version::Version;
 use crate::revision::Revision;
 use bytes::Bytes;
 use std::ops::Bound;
@@ -18,7 +19,7 @@ pub(crate) struct Compaction {
 }
 
 /// A version that is gone from the trees.
-pub(crate) type Dropped = (Bytes, Revision);
+pub(crate) type Dropped = (Bytes, Version);
 
 impl Compaction {
     /// Starts towards the state's compact revision.
@@ -54,7 +55,7 @@ impl Compaction {
 fn drop_older(state: &mut State, key: &Bytes, revision: Revision, dropped: &mut Vec<Dropped>) {
     if let Some(version) = state.older.remove(&OlderKey { key: key.clone(), revision }) {
         state.bytes -= version.bytes(key);
-        dropped.push((key.clone(), revision));
+        dropped.push((key.clone(), version));
     }
 }
 
@@ -62,7 +63,7 @@ fn drop_tombstone(state: &mut State, key: &Bytes, revision: Revision, dropped: &
     if state.by_key.get(key).is_some_and(|newest| newest.revision() == revision) {
         if let Some(version) = state.by_key.remove(key) {
             state.bytes -= version.bytes(key);
-            dropped.push((key.clone(), revision));
+            dropped.push((key.clone(), version));
         }
     } else {
         drop_older(state, key, revision, dropped);

@@ -3,18 +3,23 @@
 mod key_value;
 mod request;
 
-mod state;
+mod row;
 mod version;
 
-mod compaction;
-mod compare;
+mod state;
+
 mod range;
+
+mod compare;
+
+mod compaction;
 
 pub use key_value::{KeyValue, KeyValueError, tombstone, without_value};
 pub use request::*;
 
-pub(crate) use compaction::{Compaction, Dropped};
+pub(crate) use compaction::Compaction;
 pub(crate) use compare::{Path, branch, check, is_read_only};
-pub(crate) use range::{range, versions_at};
+pub(crate) use range::range;
+pub(crate) use row::Row;
 pub(crate) use state::{Attachment, HistoryEvent, OlderKey, State};
 pub(crate) use version::Version;

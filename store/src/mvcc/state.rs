@@ -7,9 +7,10 @@
 //! - `by_revision` holds every event at or above the compact revision (physical compaction may lag behind the mark).
 //! - `attached` holds (lease, key) exactly for the live keys whose newest version names a lease.
 
+use super::row::Row;
 use super::version::Version;
 use crate::key_range::KeyRange;
-use crate::log::Table;
+use crate::log::{Position, Table};
 use crate::revision::Revision;
 use crate::tree::{Tree, Weight};
 use bytes::Bytes;
@@ -49,7 +50,7 @@ pub(crate) struct State {
     pub(crate) older: Tree<OlderKey, Version>,
     pub(crate) by_revision: Tree<Revision, HistoryEvent>,
     pub(crate) attached: Tree<Attachment, ()>,
-    pub(crate) tables: BTreeMap<Table, Tree<Bytes, Bytes>>,
+    pub(crate) tables: BTreeMap<Table, Tree<Bytes, Row>>,
     pub(crate) revision: i64,
     /// -1 = nothing compacted, as etcd says it.
     pub(crate) compact_revision: i64,
@@ -165,7 +166,7 @@ impl State {
     }
 
     /// A row of a table.
-    pub(crate) fn row(&self, table: Table, key: &[u8]) -> Option<&Bytes> {
+    pub(crate) fn row(&self, table: Table, key: &[u8]) -> Option<&Row> {
         self.tables.get(&table)?.get(key)
     }
 
@@ -174,22 +175,33 @@ impl State {
         let Some(rows) = self.tables.get(&table) else { return Vec::new() };
         let range = KeyRange::prefix(prefix);
         let (start, end) = range.bounds();
-        rows.range(start, end).map(|(key, value)| (key.clone(), value.clone())).collect()
+        rows.range(start, end).map(|(key, row)| (key.clone(), row.value().clone())).collect()
     }
 
     /// Sets or deletes a row and returns what it was.
-    pub(crate) fn set_row(&mut self, table: Table, key: &Bytes, value: Option<Bytes>) -> Option<Bytes> {
+    pub(crate) fn set_row(&mut self, table: Table, key: &Bytes, row: Option<Row>) -> Option<Row> {
         let rows = self.tables.entry(table).or_default();
-        let size = |value: &Bytes| (key.len() + value.len()) as u64 + ROW_OVERHEAD_BYTES;
-        self.bytes += value.as_ref().map_or(0, size);
-        let old = match value {
-            Some(value) => rows.insert(key.clone(), value),
+        self.bytes += row.as_ref().map_or(0, |row| row.bytes(key));
+        let old = match row {
+            Some(row) => rows.insert(key.clone(), row),
             None => rows.remove(key),
         };
-        self.bytes -= old.as_ref().map_or(0, size);
+        self.bytes -= old.as_ref().map_or(0, |row| row.bytes(key));
         old
     }
-}
 
-/// Frame, header and index row of a table row, about.
-const ROW_OVERHEAD_BYTES: u64 = 48;
+    /// Replaces a kept version by the same one at another place of the log. False if it is not kept any more.
+    pub(crate) fn relocate(&mut self, key: &Bytes, revision: Revision, position: Position) -> bool {
+        let Some(moved) = self.version(key, revision).map(|version| version.moved_to(position)) else { return false };
+        if self.by_key.get(key).is_some_and(|newest| newest.revision() == revision) {
+            self.by_key.insert(key.clone(), moved.clone());
+        } else {
+            self.older.insert(OlderKey { key: key.clone(), revision }, moved.clone());
+        }
+        if let Some(event) = self.by_revision.get(&revision) {
+            let event = HistoryEvent { version: moved, ..event.clone() };
+            self.by_revision.insert(revision, event);
+        }
+        true
+    }
+}

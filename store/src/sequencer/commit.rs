@@ -1,79 +1,229 @@
-//! One change in the making. Predecessor: `Store`'s requests and `replica`; successor: the log's appender.
+//! One change in the making. Predecessor: `Store`'s requests and `replica`; successor: `sequencer::evaluator`, which
+//! appends the record to the log.
 
+use super::Change;
 use crate::error::RequestError;
-use crate::log::Table;
-use crate::mvcc::{RangeReply, RangeRequest};
+use crate::lease;
+use crate::log::{Event, EventKind, Record, Table, TableWrite};
+use crate::mvcc::{self, RangeReply, RangeRequest, Row, State, Version};
+use crate::revision::Revision;
 use bytes::Bytes;
-use std::marker::PhantomData;
 
 /// The writer's view of the newest state, durable or not, and the record being built. Made by `Store::commit`.
 /// What it writes is seen at once by what it reads, and by nobody else before it is durable.
 #[derive(Debug)]
 pub struct Commit<'a> {
-    lock: PhantomData<&'a ()>,
+    state: &'a mut State,
+    record: Record,
+    /// Row handles beside `record.tables`, for their positions.
+    rows: Vec<Option<Row>>,
+    /// How to take everything back, in order.
+    undo: Vec<Undo>,
+    /// The revision before this commit.
+    base: i64,
+    /// The last revision given out; None until the next event takes a new main.
+    last: Option<Revision>,
 }
 
-impl Commit<'_> {
+#[derive(Debug)]
+enum Undo {
+    Event(Revision),
+    Row { table: Table, key: Bytes, old: Option<Row> },
+    Compact { old: i64 },
+}
+
+/// What a commit leaves to be appended.
+#[derive(Debug)]
+pub(super) struct Built {
+    pub(super) record: Record,
+    pub(super) rows: Vec<Option<Row>>,
+    /// Rows that were replaced or deleted, with their keys.
+    pub(super) replaced: Vec<(Bytes, Row)>,
+    undo: Vec<Undo>,
+    base: i64,
+}
+
+impl<'a> Commit<'a> {
+    pub(super) fn begin(state: &'a mut State) -> Commit<'a> {
+        let base = state.revision;
+        Commit { state, record: Record::default(), rows: Vec::new(), undo: Vec::new(), base, last: None }
+    }
+
+    pub(super) fn finish(self) -> Built {
+        let replaced = self.undo.iter().filter_map(|undo| match undo {
+            Undo::Row { key, old: Some(old), .. } => Some((key.clone(), old.clone())),
+            _ => None,
+        });
+        let replaced = replaced.collect();
+        Built { record: self.record, rows: self.rows, replaced, undo: self.undo, base: self.base }
+    }
+
     /// The newest main revision, this commit's own included.
     pub fn revision(&self) -> i64 {
-        todo!()
+        self.state.revision
     }
 
     /// The compact revision; -1 = nothing compacted.
     pub fn compact_revision(&self) -> i64 {
-        todo!()
+        self.state.compact_revision
     }
 
     /// The current version of a key as encoded `mvccpb.KeyValue`; None if it does not exist.
-    pub fn get(&self, _key: &[u8]) -> Option<Bytes> {
-        todo!()
+    pub fn get(&self, key: &[u8]) -> Option<Bytes> {
+        self.state.get(key)?.kv().cloned()
     }
 
     /// Evaluates a Range against the newest state.
     ///
     /// # Errors
     /// As [`crate::View::range`].
-    pub fn range(&self, _request: &RangeRequest) -> Result<RangeReply, RequestError> {
-        todo!()
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeReply, RequestError> {
+        mvcc::range(self.state, request)
     }
 
     /// Starts the next main revision: later events of this commit belong to it. Without a call, all events belong to
     /// one new revision. A revision that gets no event is not consumed.
     pub fn begin_revision(&mut self) {
-        todo!()
+        self.last = None;
     }
 
-    /// Writes a version and returns its main revision. `lease` 0 = none; it must exist otherwise (a lease that does
-    /// not is [`RequestError::LeaseNotFound`]). A key can be written once a revision.
+    /// Writes a version and returns its main revision. `lease` 0 = none. Write a key once a revision.
     ///
     /// # Errors
-    /// The key is empty or the lease unknown.
-    pub fn put(&mut self, _key: &Bytes, _value: &[u8], _lease: i64) -> Result<i64, RequestError> {
-        todo!()
+    /// The key is empty, or the lease unknown ([`RequestError::LeaseNotFound`]).
+    pub fn put(&mut self, key: &Bytes, value: &[u8], lease: i64) -> Result<i64, RequestError> {
+        if key.is_empty() {
+            return Err(RequestError::EmptyKey);
+        }
+        if lease != 0 && !self.lease_exists(lease) {
+            return Err(RequestError::LeaseNotFound);
+        }
+        let revision = self.next_revision();
+        // The key object that the trees have is used again; a new one must not pin the request's buffer.
+        let (key, create_revision, number) = match self.state.newest(key) {
+            Some((key, newest)) if !newest.is_tombstone() => {
+                (key.clone(), newest.create_revision(), newest.number() + 1)
+            }
+            Some((key, _)) => (key.clone(), revision.main, 1),
+            None => (Bytes::copy_from_slice(key), revision.main, 1),
+        };
+        let version = Version::put(&key, value, revision, create_revision, number, lease);
+        let kv = version.kv().cloned().unwrap_or_default();
+        self.apply(key, version, EventKind::Put(kv));
+        Ok(revision.main)
     }
 
     /// Writes a tombstone; false if the key does not exist (nothing happens then).
-    pub fn delete(&mut self, _key: &[u8]) -> bool {
-        todo!()
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        let Some((key, _)) = self.state.newest(key).filter(|(_, newest)| !newest.is_tombstone()) else { return false };
+        let key = key.clone();
+        let revision = self.next_revision();
+        self.apply(key, Version::tombstone(revision), EventKind::Delete);
+        true
     }
 
     /// A row of a table, this commit's writes included.
-    pub fn table_get(&self, _table: Table, _key: &[u8]) -> Option<Bytes> {
-        todo!()
+    pub fn table_get(&self, table: Table, key: &[u8]) -> Option<Bytes> {
+        self.state.row(table, key).map(|row| row.value().clone())
     }
 
     /// Writes a row.
-    pub fn table_put(&mut self, _table: Table, _key: Bytes, _value: Bytes) {
-        todo!()
+    pub fn table_put(&mut self, table: Table, key: Bytes, value: Bytes) {
+        self.set_row(table, key, Some(value));
     }
 
     /// Deletes a row, if it is there.
-    pub fn table_delete(&mut self, _table: Table, _key: &[u8]) {
-        todo!()
+    pub fn table_delete(&mut self, table: Table, key: &[u8]) {
+        if self.state.row(table, key).is_some() {
+            self.set_row(table, Bytes::copy_from_slice(key), None);
+        }
     }
 
     /// All rows whose key starts with `prefix`, in key order.
-    pub fn table_scan(&self, _table: Table, _prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
-        todo!()
+    pub fn table_scan(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
+        self.state.rows(table, prefix)
     }
+
+    /// The state as it is now, this commit included.
+    pub(crate) fn state(&self) -> &State {
+        self.state
+    }
+
+    pub(crate) fn lease_exists(&self, id: i64) -> bool {
+        self.state.row(Table::Lease, &lease::row_key(id)).is_some()
+    }
+
+    /// Marks the store as compacted. The caller has checked the revision.
+    pub(super) fn compact(&mut self, revision: i64) {
+        self.undo.push(Undo::Compact { old: self.state.compact_revision });
+        self.state.compact_revision = revision;
+        self.record.compact = Some(revision);
+    }
+
+    /// What changed so far, for the emit seam.
+    pub(super) fn changes(&self) -> Vec<Change> {
+        let events = self.record.events.iter().filter_map(|event| self.state.by_revision.get(&event.revision));
+        let kv = |version: &Version| version.kv().cloned();
+        events
+            .map(|event| Change {
+                key: event.key.clone(),
+                old: event.previous.as_ref().and_then(kv),
+                new: kv(&event.version),
+                revision: event.version.revision().main,
+                lease: event.version.lease(),
+            })
+            .collect()
+    }
+
+    /// Takes everything back.
+    pub(super) fn abandon(self) {
+        revert(self.state, self.undo, self.base);
+    }
+
+    fn next_revision(&mut self) -> Revision {
+        let revision = match self.last {
+            Some(Revision { main, sub }) => Revision { main, sub: sub + 1 },
+            None => Revision { main: self.state.revision + 1, sub: 0 },
+        };
+        self.state.revision = revision.main;
+        self.last = Some(revision);
+        revision
+    }
+
+    fn apply(&mut self, key: Bytes, version: Version, kind: EventKind) {
+        let revision = version.revision();
+        self.undo.push(Undo::Event(revision));
+        self.record.events.push(Event { key: key.clone(), revision, kind });
+        self.state.apply(key, version);
+    }
+
+    fn set_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {
+        let row = value.clone().map(Row::new);
+        let old = self.state.set_row(table, &key, row.clone());
+        self.undo.push(Undo::Row { table, key: key.clone(), old });
+        self.rows.push(row);
+        self.record.tables.push(TableWrite { table, key, value });
+    }
+}
+
+impl Built {
+    pub(super) fn is_empty(&self) -> bool {
+        self.record == Record::default()
+    }
+
+    /// Takes everything back: the log refused the record.
+    pub(super) fn abandon(self, state: &mut State) {
+        revert(state, self.undo, self.base);
+    }
+}
+
+fn revert(state: &mut State, undo: Vec<Undo>, base: i64) {
+    for step in undo.into_iter().rev() {
+        match step {
+            Undo::Event(revision) => state.revert(revision),
+            Undo::Row { table, key, old } => drop(state.set_row(table, &key, old)),
+            Undo::Compact { old } => state.compact_revision = old,
+        }
+    }
+    state.revision = base;
 }

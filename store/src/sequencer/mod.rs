@@ -1,9 +1,27 @@
 //! The only writer: evaluates under its lock, appends to the log, publishes what is durable.
 
-mod commit;
+use crate::sync;
+
 mod emit;
+
+mod commit;
+mod evaluate;
+
+mod dirty;
+mod evaluator;
+
+mod completion;
+mod queue;
 mod ticket;
+
+#[allow(clippy::module_inception)]
+mod sequencer;
 
 pub use commit::Commit;
 pub use emit::{Change, Emit};
 pub use ticket::Ticket;
+
+pub(crate) use dirty::Dirty;
+pub(crate) use evaluate::{compact, delete_range, put, read_only_txn, revoke, txn};
+pub(crate) use evaluator::{CheckpointWork, Evaluator};
+pub(crate) use sequencer::Sequencer;

@@ -1,7 +1,13 @@
 //! A watcher: pure pull over the published history. Predecessor on the write path: `sequencer` publishes;
 //! successor: `etcd-shim` sends what [`Watcher::poll_events`] returns.
 
+use super::Publication;
+use crate::key_range::KeyRange;
+use crate::mvcc::{HistoryEvent, State, Version, tombstone};
+use crate::revision::Revision;
+use crate::sync::Arc;
 use bytes::Bytes;
+use std::ops::Bound;
 
 /// What to watch. Field meanings are etcd's `WatchCreateRequest`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -44,7 +50,7 @@ pub struct WatchEvent {
 pub enum WatchStep {
     /// Events in revision order, whole revisions only. Poll again: there may be more.
     Events {
-        /// Revision up to which this watcher has now seen everything.
+        /// Revision up to which this watcher has now seen everything; at or above the last event's.
         revision: i64,
         /// Never empty.
         events: Vec<WatchEvent>,
@@ -65,20 +71,96 @@ pub enum WatchStep {
 /// A cursor over the published history. Owned by the stream that serves it; dropping it is all the clean-up.
 #[derive(Debug)]
 pub struct Watcher {
-    request: WatchRequest,
+    publication: Arc<Publication<State>>,
+    range: KeyRange,
+    no_put: bool,
+    no_delete: bool,
+    prev_kv: bool,
+    /// Every event of interest below this main revision was returned.
+    next: i64,
+    /// The published revision that the last poll had caught up with; None while events may be left.
+    synced: Option<i64>,
 }
 
 impl Watcher {
-    /// Takes the next events: whole revisions, until `max_bytes` of encoded events are exceeded. Never waits: wait on
-    /// [`crate::Store::published`] after `Synced`.
-    pub fn poll_events(&mut self, max_bytes: usize) -> WatchStep {
-        let _ = (max_bytes, &self.request);
-        todo!()
+    pub(crate) fn new(publication: Arc<Publication<State>>, request: WatchRequest) -> Watcher {
+        let WatchRequest { key, range_end, start_revision, no_put, no_delete, prev_kv } = request;
+        let current = publication.load().revision;
+        let next = if start_revision > 0 { start_revision } else { current + 1 };
+        let synced = (next == current + 1).then_some(current);
+        Watcher { publication, range: KeyRange::new(&key, &range_end), no_put, no_delete, prev_kv, next, synced }
     }
 
-    /// The revision a progress notification of this watcher may carry now: None while it still has events to return,
-    /// and while its start lies in the future (etcd issue 20221).
+    /// Takes the next events: whole revisions, until `max_bytes` of encoded events are exceeded. Never waits: wait on
+    /// [`crate::Store::published`] after `Synced`, with a receiver that was taken before the poll.
+    pub fn poll_events(&mut self, max_bytes: usize) -> WatchStep {
+        let state = self.publication.load();
+        let revision = state.revision;
+        self.synced = None;
+        if self.next > revision {
+            // A start in the future is not synced: it may carry no progress (etcd issue 20221).
+            self.synced = (self.next == revision + 1).then_some(revision);
+            return WatchStep::Synced { revision };
+        }
+        if self.next < state.compact_revision {
+            return WatchStep::Compacted { compact_revision: state.compact_revision };
+        }
+        let (events, seen) = self.take(&state, max_bytes);
+        self.next = seen + 1;
+        if events.is_empty() {
+            self.synced = Some(revision);
+            return WatchStep::Synced { revision };
+        }
+        WatchStep::Events { revision: seen, events }
+    }
+
+    /// The revision a progress notification of this watcher may carry now: everything up to it was returned. None while
+    /// there may be events to return (poll until `Synced`), and while its start lies in the future (etcd issue 20221).
+    /// It never decreases.
     pub fn progress_revision(&self) -> Option<i64> {
-        todo!()
+        self.synced
+    }
+
+    /// The first revision whose events this watcher has not returned yet.
+    pub fn next_revision(&self) -> i64 {
+        self.next
+    }
+
+    /// Events from the cursor on, and the revision up to which they are complete.
+    fn take(&self, state: &State, max_bytes: usize) -> (Vec<WatchEvent>, i64) {
+        let first = Revision { main: self.next, sub: 0 };
+        let (mut events, mut bytes) = (Vec::new(), 0);
+        let mut last_taken = self.next - 1;
+        for (at, event) in state.by_revision.range(Bound::Included(&first), Bound::Unbounded) {
+            if bytes > max_bytes && at.main > last_taken {
+                return (events, at.main - 1);
+            }
+            if !self.wants(event) {
+                continue;
+            }
+            let event = self.encode(event);
+            bytes += event.kv.len() + event.prev_kv.as_ref().map_or(0, Bytes::len);
+            last_taken = at.main;
+            events.push(event);
+        }
+        (events, state.revision)
+    }
+
+    fn wants(&self, event: &HistoryEvent) -> bool {
+        let filtered = if event.version.is_tombstone() { self.no_delete } else { self.no_put };
+        !filtered && self.range.contains(&event.key)
+    }
+
+    fn encode(&self, event: &HistoryEvent) -> WatchEvent {
+        let is_create = event.version.number() == 1;
+        let previous = event.previous.as_ref().filter(|_| self.prev_kv && !is_create);
+        let prev_kv = previous.and_then(Version::kv).cloned();
+        match event.version.kv() {
+            Some(kv) => WatchEvent { kind: WatchEventKind::Put, kv: kv.clone(), prev_kv },
+            None => {
+                let kv = tombstone(&event.key, event.version.revision().main);
+                WatchEvent { kind: WatchEventKind::Delete, kv, prev_kv }
+            }
+        }
     }
 }

@@ -1,0 +1,309 @@
+//! What the store's threads share, and what they do besides writing batches: expiry, compaction, checkpoints, cleaning.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::RequestError;
+use crate::index::{Backend, IndexWrite, Marker, TableRow, VersionRow};
+use crate::lease::{granted_s, row_id};
+use crate::limits::{
+    CHECKPOINT_BATCH_ROWS, CHECKPOINT_DIRTY_MAX, CLEANING_COMMITS_IN_FLIGHT_MAX, CLEANING_SEGMENTS_PER_ROUND_MAX,
+    LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE, TABLE_INLINE_BYTES_MAX,
+};
+use crate::log::{CleanError, Cleaner, LogPoint, Table};
+use crate::mvcc::{OlderKey, State, Version};
+use crate::revision::Revision;
+use crate::sequencer::{self, CheckpointWork, Dirty, Sequencer, Ticket};
+use crate::sync::{Arc, Mutex, lock};
+use bytes::Bytes;
+use std::collections::BTreeSet;
+use std::ops::{Bound, ControlFlow};
+use std::time::Duration;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) config: Config,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) cleaner: Cleaner,
+    index: Arc<dyn Backend>,
+    checkpoint: Mutex<Checkpoint>,
+}
+
+/// Held while a checkpoint or a cleaning runs: one at a time.
+#[derive(Debug)]
+struct Checkpoint {
+    /// Up to where the index holds the log.
+    point: LogPoint,
+    made_at: Duration,
+    /// The index failed. The log is whole; the index is rebuilt at the next start.
+    failed: bool,
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: Config,
+        sequencer: Sequencer,
+        clock: Arc<dyn Clock>,
+        cleaner: Cleaner,
+        index: Arc<dyn Backend>,
+        point: Option<LogPoint>,
+    ) -> Core {
+        let checkpoint = Checkpoint { point: point.unwrap_or_default(), made_at: clock.monotonic(), failed: false };
+        Core { config, sequencer, clock, cleaner, index, checkpoint: Mutex::new(checkpoint) }
+    }
+
+    /// Revokes leases whose time is over, one revision each, and returns how many.
+    pub(crate) fn expire_leases(&self) -> Result<usize, RequestError> {
+        let now = self.clock.monotonic();
+        let expired = self.sequencer.with(|evaluator| evaluator.deadlines.expired(now, LEASE_EXPIRIES_PER_CHECK_MAX));
+        let mut last = None;
+        let mut revoked = 0;
+        for id in expired {
+            // Looked at again under the lock: a renewal may have come between.
+            let still = |evaluator: &mut sequencer::Evaluator| {
+                evaluator.deadlines.remaining(id, now).is_some_and(|remaining| remaining.is_zero())
+            };
+            if !self.sequencer.with(still) {
+                continue;
+            }
+            match self.revoke(id) {
+                Ok((_, ticket)) => {
+                    revoked += 1;
+                    last = Some(ticket);
+                }
+                Err(RequestError::LeaseNotFound) => {}
+                // The next check tries again.
+                Err(RequestError::TooManyRequests) => break,
+                Err(error @ RequestError::Stopped(_)) => return Err(error),
+                Err(error) => tracing::warn!(lease = id, %error, "a lease that expired cannot be revoked yet"),
+            }
+        }
+        last.map_or(Ok(()), Ticket::wait)?;
+        Ok(revoked)
+    }
+
+    /// Deletes a lease with its keys; the header's revision comes back.
+    pub(crate) fn revoke(&self, id: i64) -> Result<(i64, Ticket), RequestError> {
+        let change = |commit: &mut sequencer::Commit<'_>| {
+            sequencer::revoke(commit, id)?;
+            Ok(commit.revision())
+        };
+        self.sequencer.commit_and(true, change, |evaluator, _| evaluator.deadlines.remove(id))
+    }
+
+    /// Takes what compaction hides out of the trees, slice by slice.
+    pub(crate) fn compact_physically(&self) -> Result<(), RequestError> {
+        while !self.compact_slice()? {}
+        Ok(())
+    }
+
+    /// One slice of it. True when nothing is left; the smaller state is then published.
+    pub(crate) fn compact_slice(&self) -> Result<bool, RequestError> {
+        let mut entered = self.sequencer.enter()?;
+        if !entered.is_compacting() {
+            return Ok(true);
+        }
+        let done = entered.compact_slice();
+        if done {
+            entered.nudge();
+        }
+        Ok(done)
+    }
+
+    /// One round. Without `force`, a checkpoint is made only when one is due.
+    pub(crate) fn maintain(&self, force: bool) -> Result<(), RequestError> {
+        self.compact_physically()?;
+        let mut checkpoint = lock(&self.checkpoint);
+        if force || self.is_due(&checkpoint) {
+            self.make_checkpoint(&mut checkpoint)?;
+        }
+        for _ in 0..CLEANING_SEGMENTS_PER_ROUND_MAX {
+            if !self.clean_segment(&mut checkpoint)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_due(&self, checkpoint: &Checkpoint) -> bool {
+        let (dirty, end) = self.sequencer.with(|evaluator| (evaluator.dirty_len(), evaluator.log_end()));
+        if dirty == 0 {
+            return false;
+        }
+        let segments = end.segment.saturating_sub(checkpoint.point.segment);
+        let written = (segments * u64::from(self.config.segment_bytes) + u64::from(end.offset))
+            .saturating_sub(u64::from(checkpoint.point.offset));
+        let age = self.clock.monotonic().saturating_sub(checkpoint.made_at);
+        dirty >= CHECKPOINT_DIRTY_MAX
+            || written >= self.config.checkpoint_bytes
+            || age >= Duration::from_millis(self.config.checkpoint_interval_ms)
+    }
+
+    /// Brings the index up to the log's end of this moment.
+    fn make_checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<(), RequestError> {
+        checkpoint.made_at = self.clock.monotonic();
+        if checkpoint.failed {
+            return Ok(());
+        }
+        let mut entered = self.sequencer.enter()?;
+        let CheckpointWork { dirty, state, point } = entered.begin_checkpoint();
+        // The index may name only what is durable in the log.
+        Ticket::new(entered.settle()).wait()?;
+        match self.write_index(&dirty, &state, checkpoint.point, point) {
+            Ok(()) => checkpoint.point = point,
+            Err(error) => {
+                tracing::warn!(%error, "the site goes on without its index");
+                checkpoint.failed = true;
+                self.sequencer.with(|evaluator| evaluator.abandon_checkpoint(dirty));
+            }
+        }
+        Ok(())
+    }
+
+    /// All batches but the last carry the old marker: after a crash between two, replay from the old point adds what
+    /// the index has already, which changes nothing.
+    fn write_index(
+        &self,
+        dirty: &Dirty,
+        state: &State,
+        old: LogPoint,
+        point: LogPoint,
+    ) -> Result<(), crate::index::IndexError> {
+        let marker = |point| Marker {
+            point,
+            revision: state.revision,
+            compact_revision: state.compact_revision.max(0),
+            ..Marker::default()
+        };
+        let writes = index_writes(dirty, state);
+        // An index that was empty has no old point: it stays unusable until its last batch.
+        let between = if dirty.all { None } else { Some(old) };
+        let mut writes = writes.peekable();
+        loop {
+            let batch: Vec<IndexWrite> = writes.by_ref().take(CHECKPOINT_BATCH_ROWS).collect();
+            let last = writes.peek().is_none();
+            let at = if last { point } else { between.unwrap_or(UNREACHABLE) };
+            self.index.apply(&batch, marker(at))?;
+            if last {
+                return self.index.sync();
+            }
+        }
+    }
+
+    /// Moves what is live of the oldest segment to the tail and frees it. False if there is nothing to do.
+    fn clean_segment(&self, checkpoint: &mut Checkpoint) -> Result<bool, RequestError> {
+        let end = self.sequencer.with(|evaluator| evaluator.log_end());
+        let segments = self.cleaner.segments(end);
+        let slack = LOG_SEGMENTS_FREE * u64::from(self.config.segment_bytes);
+        let next =
+            self.sequencer.with(|evaluator| evaluator.live.next_to_clean(&segments, LOG_PERCENT_OF_LIVE_MAX, slack));
+        let Some(segment) = next else { return Ok(false) };
+        if let Err(error) = self.move_live(segment) {
+            return match error {
+                Moving::Refused(RequestError::TooManyRequests) => Ok(false),
+                Moving::Refused(error) => Err(error),
+                Moving::Unreadable(error) => {
+                    // Nothing is lost: its live versions are in memory. But it cannot be freed either.
+                    tracing::error!(segment, %error, "a segment of the commit log cannot be cleaned");
+                    Ok(false)
+                }
+            };
+        }
+        if checkpoint.point.segment <= segment && !checkpoint.failed {
+            // Or the next start would have to rebuild the index: its point would be gone.
+            self.make_checkpoint(checkpoint)?;
+        }
+        match self.cleaner.free_segment(segment) {
+            Ok(()) => Ok(true),
+            Err(CleanError::Stopped(fatal)) => {
+                self.sequencer.stop(&fatal.to_string());
+                Err(RequestError::Stopped(fatal.to_string()))
+            }
+            Err(error) => {
+                tracing::error!(segment, %error, "a segment of the commit log cannot be freed");
+                Ok(false)
+            }
+        }
+    }
+
+    /// Appends what is live of a segment again; returns when that is durable and published.
+    fn move_live(&self, segment: u64) -> Result<(), Moving> {
+        let mut refused = Ok(());
+        let mut moved = 0_usize;
+        let scanned = self.cleaner.scan_segment(segment, &mut |replayed| {
+            refused = self.move_record(replayed, &mut moved);
+            if refused.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        refused.map_err(Moving::Refused)?;
+        scanned.map_err(Moving::Unreadable)?;
+        let entered = self.sequencer.enter().map_err(Moving::Refused)?;
+        Ticket::new(entered.settle()).wait().map_err(Moving::Refused)
+    }
+
+    fn move_record(&self, replayed: crate::log::Replayed, moved: &mut usize) -> Result<(), RequestError> {
+        let mut entered = self.sequencer.enter()?;
+        if !entered.relocate(replayed)? {
+            return Ok(());
+        }
+        let ticket = Ticket::new(Some(entered.push()));
+        *moved += 1;
+        // Cleaning must not fill the backlog that clients need.
+        if moved.is_multiple_of(CLEANING_COMMITS_IN_FLIGHT_MAX) { ticket.wait() } else { Ok(()) }
+    }
+}
+
+/// A marker's point before any log: a replay from it is refused, so an index that carries it is rebuilt.
+const UNREACHABLE: LogPoint = LogPoint { segment: u64::MAX, offset: 0 };
+
+enum Moving {
+    Refused(RequestError),
+    Unreadable(CleanError),
+}
+
+/// Leases of a state, with their granted TTL in seconds.
+pub(crate) fn leases(state: &State) -> Vec<(i64, i64)> {
+    let rows = state.rows(Table::Lease, &[]);
+    rows.iter().filter_map(|(key, value)| Some((row_id(key)?, granted_s(value)?))).collect()
+}
+
+/// What the index has to be told.
+fn index_writes<'a>(dirty: &'a Dirty, state: &'a State) -> Box<dyn Iterator<Item = IndexWrite> + 'a> {
+    let key_write = |key: &Bytes| IndexWrite::Key { key: key.clone(), versions: version_rows(state, key) };
+    let row_write = |table: Table, key: &Bytes| IndexWrite::Table {
+        table,
+        key: key.clone(),
+        row: state.row(table, key).map(|row| TableRow {
+            position: row.position().unwrap_or_default(),
+            value: Some(row.value().clone()).filter(|value| value.len() <= TABLE_INLINE_BYTES_MAX),
+        }),
+    };
+    if dirty.all {
+        let keys = state.by_key.iter().map(move |(key, _)| key_write(key));
+        let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|(key, _)| (*table, key)));
+        return Box::new(keys.chain(rows.map(move |(table, key)| row_write(table, key))));
+    }
+    let rows: &BTreeSet<(Table, Bytes)> = &dirty.rows;
+    let rows = rows.iter().map(move |(table, key)| row_write(*table, key));
+    Box::new(dirty.keys.iter().map(key_write).chain(rows))
+}
+
+/// All kept versions of a key, oldest first.
+fn version_rows(state: &State, key: &Bytes) -> Vec<VersionRow> {
+    let Some(newest) = state.by_key.get(key) else { return Vec::new() };
+    let first = OlderKey { key: key.clone(), revision: Revision::default() };
+    let last = OlderKey { key: key.clone(), revision: newest.revision() };
+    let older = state.older.range(Bound::Included(&first), Bound::Excluded(&last)).map(|(_, version)| version);
+    older.chain([newest]).map(version_row).collect()
+}
+
+fn version_row(version: &Version) -> VersionRow {
+    VersionRow {
+        revision: version.revision(),
+        create_revision: version.create_revision(),
+        version: version.number(),
+        lease: version.lease(),
+        position: version.position().unwrap_or_default(),
+        tombstone: version.is_tombstone(),
+    }
+}

@@ -1,0 +1,27 @@
+//! What the index does not know yet.
+
+use crate::log::Table;
+use bytes::Bytes;
+use std::collections::BTreeSet;
+
+/// Keys and rows that changed since the last checkpoint.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Dirty {
+    pub(crate) keys: BTreeSet<Bytes>,
+    pub(crate) rows: BTreeSet<(Table, Bytes)>,
+    /// The index is empty: everything has to be written.
+    pub(crate) all: bool,
+}
+
+impl Dirty {
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len() + self.rows.len()
+    }
+
+    /// What an unfinished checkpoint leaves for the next one.
+    pub(crate) fn merge(&mut self, other: Dirty) {
+        self.keys.extend(other.keys);
+        self.rows.extend(other.rows);
+        self.all |= other.all;
+    }
+}

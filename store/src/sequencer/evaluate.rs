@@ -1,0 +1,121 @@
+//! etcd's write requests on a [`Commit`] (etcd: server/etcdserver/txn). Predecessor: `Store`; successor: `commit`.
+
+use super::Commit;
+use crate::error::RequestError;
+use crate::key_range::KeyRange;
+use crate::mvcc::{
+    self, DeleteRangeReply, DeleteRangeRequest, KeyValue, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
+};
+use bytes::Bytes;
+
+/// # Errors
+/// Empty key, unknown lease, or `ignore_*` on an absent key.
+pub(crate) fn put(commit: &mut Commit<'_>, request: &PutRequest) -> Result<PutReply, RequestError> {
+    let previous = commit.get(&request.key);
+    let before = match &previous {
+        Some(kv) => Some(KeyValue::decode(kv).expect("invariant: the store holds well-formed versions")),
+        None if request.ignore_value || request.ignore_lease => return Err(RequestError::KeyNotFound),
+        None => None,
+    };
+    let value = before.as_ref().filter(|_| request.ignore_value).map_or(request.value.as_ref(), |kv| kv.value);
+    let lease = before.as_ref().filter(|_| request.ignore_lease).map_or(request.lease, |kv| kv.lease);
+    commit.put(&request.key, value, lease)?;
+    Ok(PutReply { prev_kv: previous.filter(|_| request.prev_kv) })
+}
+
+/// # Errors
+/// Empty key.
+pub(crate) fn delete_range(
+    commit: &mut Commit<'_>,
+    request: &DeleteRangeRequest,
+) -> Result<DeleteRangeReply, RequestError> {
+    if request.key.is_empty() {
+        return Err(RequestError::EmptyKey);
+    }
+    let range = KeyRange::new(&request.key, &request.range_end);
+    let (start, end) = range.bounds();
+    let state = commit.state();
+    let live = state.by_key.range(start, end).filter(|(_, newest)| !newest.is_tombstone());
+    let found: Vec<(Bytes, Option<Bytes>)> =
+        live.map(|(key, newest)| (key.clone(), newest.kv().filter(|_| request.prev_kv).cloned())).collect();
+    let mut reply = DeleteRangeReply::default();
+    for (key, kv) in found {
+        commit.delete(&key);
+        reply.deleted += 1;
+        reply.prev_kvs.extend(kv);
+    }
+    Ok(reply)
+}
+
+/// All comparisons, nested ones included, see the state before; so do the checks that refuse the whole. Then the
+/// operations run in order and see what earlier ones did.
+///
+/// # Errors
+/// What the checks found. Nothing ran then.
+pub(crate) fn txn(commit: &mut Commit<'_>, request: &TxnRequest) -> Result<TxnReply, RequestError> {
+    let path = Path::choose(commit.state(), request);
+    mvcc::check(commit.state(), request, &path, &|id| commit.lease_exists(id))?;
+    run(commit, request, &path)
+}
+
+fn run(commit: &mut Commit<'_>, request: &TxnRequest, path: &Path) -> Result<TxnReply, RequestError> {
+    let mut nested = path.nested.iter();
+    let mut replies = Vec::new();
+    for op in mvcc::branch(request, path.succeeded) {
+        let reply = match op {
+            Op::Range(range) => OpReply::Range(commit.range(range)?),
+            Op::Put(request) => OpReply::Put(put(commit, request)?),
+            Op::DeleteRange(request) => OpReply::DeleteRange(delete_range(commit, request)?),
+            Op::Txn(inner) => {
+                let path = nested.next().expect("invariant: a path is chosen for each nested transaction");
+                OpReply::Txn(run(commit, inner, path)?)
+            }
+        };
+        replies.push((commit.revision(), reply));
+    }
+    Ok(TxnReply { succeeded: path.succeeded, replies })
+}
+
+/// Deletes the keys of a lease and its row, in key order.
+///
+/// # Errors
+/// The lease does not exist.
+pub(crate) fn revoke(commit: &mut Commit<'_>, id: i64) -> Result<(), RequestError> {
+    if !commit.lease_exists(id) {
+        return Err(RequestError::LeaseNotFound);
+    }
+    let keys: Vec<Bytes> = commit.state().keys_of_lease(id).cloned().collect();
+    for key in keys {
+        commit.delete(&key);
+    }
+    commit.table_delete(crate::log::Table::Lease, &crate::lease::row_key(id));
+    Ok(())
+}
+
+/// # Errors
+/// Compacted at or above it already, or in the future.
+pub(crate) fn compact(commit: &mut Commit<'_>, revision: i64) -> Result<(), RequestError> {
+    let (current_revision, compact_revision) = (commit.revision(), commit.compact_revision());
+    if revision <= compact_revision {
+        return Err(RequestError::Compacted { compact_revision });
+    }
+    if revision > current_revision {
+        return Err(RequestError::FutureRevision { current_revision });
+    }
+    commit.compact(revision);
+    Ok(())
+}
+
+/// Everything of a read-only Txn on one state.
+///
+/// # Errors
+/// As [`txn`].
+pub(crate) fn read_only_txn(state: &mvcc::State, request: &TxnRequest) -> Result<TxnReply, RequestError> {
+    let path = Path::choose(state, request);
+    mvcc::check(state, request, &path, &|_| false)?;
+    let replies = mvcc::branch(request, path.succeeded).iter().filter_map(|op| match op {
+        Op::Range(range) => Some(mvcc::range(state, range).map(|reply| (state.revision, OpReply::Range(reply)))),
+        _ => None,
+    });
+    Ok(TxnReply { succeeded: path.succeeded, replies: replies.collect::<Result<_, _>>()? })
+}

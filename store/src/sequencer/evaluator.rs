@@ -1,0 +1,249 @@
+//! What the sequencer's lock protects: the newest state, durable or not, and where its changes go. Predecessor:
+//! `commit`; successor: `log::Appender`, then `writer`.
+
+use super::commit::{Built, Commit};
+use super::dirty::Dirty;
+use super::emit::Emit;
+use crate::error::RequestError;
+use crate::lease::Deadlines;
+use crate::limits::COMPACTION_SLICE_EVENTS;
+use crate::log::{AppendError, Appended, Appender, LiveBytes, Liveness, Position, Record, Table, relocate};
+use crate::log::{Batch, LogPoint, Replayed};
+use crate::mvcc::{Compaction, State};
+use crate::revision::Revision;
+use bytes::Bytes;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Evaluator {
+    pub(crate) newest: State,
+    pub(crate) deadlines: Deadlines,
+    pub(crate) live: LiveBytes,
+    appender: Appender,
+    emit: Option<EmitSeam>,
+    dirty: Dirty,
+    compaction: Option<Compaction>,
+}
+
+struct EmitSeam(Box<dyn Emit>);
+
+impl std::fmt::Debug for EmitSeam {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Emit")
+    }
+}
+
+/// What the log writer takes: the state at the end of a batch.
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    pub(crate) batch: Option<Batch>,
+    pub(crate) state: State,
+}
+
+/// What a checkpoint has to bring into the index.
+#[derive(Debug)]
+pub(crate) struct CheckpointWork {
+    pub(crate) dirty: Dirty,
+    pub(crate) state: State,
+    /// The log's end at `state`.
+    pub(crate) point: LogPoint,
+}
+
+impl Evaluator {
+    pub(crate) fn new(newest: State, deadlines: Deadlines, appender: Appender, live: LiveBytes, dirty: Dirty) -> Self {
+        Evaluator { newest, deadlines, live, appender, emit: None, dirty, compaction: None }
+    }
+
+    pub(crate) fn set_emit(&mut self, emit: Box<dyn Emit>) {
+        self.emit = Some(EmitSeam(emit));
+    }
+
+    /// Runs a change and appends its record. False: it changed nothing.
+    pub(crate) fn evaluate<R, E: From<RequestError>>(
+        &mut self,
+        emits: bool,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
+    ) -> Result<(R, bool), E> {
+        let mut commit = Commit::begin(&mut self.newest);
+        let emitted = match change(&mut commit) {
+            Ok(result) => match self.emit.as_mut().filter(|_| emits) {
+                Some(EmitSeam(emit)) => emit_changes(emit.as_mut(), &mut commit).map(|()| result).map_err(E::from),
+                None => Ok(result),
+            },
+            Err(refused) => Err(refused),
+        };
+        match emitted {
+            Ok(result) => {
+                let built = commit.finish();
+                let changed = !built.is_empty();
+                if changed {
+                    self.append(built)?;
+                }
+                Ok((result, changed))
+            }
+            Err(refused) => {
+                commit.abandon();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Bytes of the batch that is being filled.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.appender.pending_bytes()
+    }
+
+    /// Where the next record will lie.
+    pub(crate) fn log_end(&self) -> LogPoint {
+        self.appender.end()
+    }
+
+    /// Why the disk refuses to grow the log, if it does.
+    pub(crate) fn space_error(&self) -> Option<String> {
+        self.appender.space_error()
+    }
+
+    pub(crate) fn seal(&mut self) -> Sealed {
+        Sealed { batch: self.appender.take_batch(), state: self.newest.clone() }
+    }
+
+    /// The mark of an orderly stop, as a batch of its own.
+    pub(crate) fn seal_closed(&mut self) -> Option<Batch> {
+        self.appender.append_closed();
+        self.appender.take_batch()
+    }
+
+    pub(crate) fn is_compacting(&self) -> bool {
+        self.compaction.is_some()
+    }
+
+    /// Takes the next slice of the physical compaction. True when nothing is left.
+    pub(crate) fn compact_slice(&mut self) -> bool {
+        let Some(compaction) = &mut self.compaction else { return true };
+        let mut dropped = Vec::new();
+        let done = compaction.slice(&mut self.newest, COMPACTION_SLICE_EVENTS, &mut dropped);
+        for (key, version) in dropped {
+            if let Some(position) = version.position() {
+                self.live.removed(position, key.len());
+            }
+            self.dirty.keys.insert(key);
+        }
+        if done {
+            self.compaction = None;
+        }
+        done
+    }
+
+    pub(crate) fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+
+    pub(crate) fn begin_checkpoint(&mut self) -> CheckpointWork {
+        let dirty = std::mem::take(&mut self.dirty);
+        CheckpointWork { dirty, state: self.newest.clone(), point: self.appender.end() }
+    }
+
+    /// The checkpoint failed: the next one has to bring what it did not.
+    pub(crate) fn abandon_checkpoint(&mut self, dirty: Dirty) {
+        self.dirty.merge(dirty);
+    }
+
+    /// Copies what is live of an old record to the log's tail. False if nothing is.
+    pub(crate) fn relocate(&mut self, replayed: Replayed) -> Result<bool, RequestError> {
+        let Some(record) = relocate(replayed, &NewestLiveness(&self.newest)) else { return Ok(false) };
+        let appended = self.appender.append(&record).map_err(append_refused)?;
+        for (moved, at) in record.moved.iter().zip(&appended.moved) {
+            let (key, revision) = (&moved.event.key, moved.event.revision);
+            let old = self.newest.version(key, revision).and_then(|version| version.position());
+            if self.newest.relocate(key, revision, *at) {
+                self.account_move(old, *at, key);
+            }
+        }
+        for (write, at) in record.tables.iter().zip(&appended.tables) {
+            let old = self.newest.row(write.table, &write.key).and_then(|row| row.position());
+            let value = write.value.clone().unwrap_or_default();
+            let row = crate::mvcc::Row::recovered(value, *at);
+            self.newest.set_row(write.table, &write.key, Some(row));
+            self.dirty.rows.insert((write.table, write.key.clone()));
+            self.account(old, *at, &write.key);
+        }
+        Ok(true)
+    }
+
+    fn account_move(&mut self, old: Option<Position>, new: Position, key: &Bytes) {
+        self.dirty.keys.insert(key.clone());
+        self.account(old, new, key);
+    }
+
+    fn account(&mut self, old: Option<Position>, new: Position, key: &Bytes) {
+        self.live.added(new, key.len());
+        if let Some(old) = old {
+            self.live.removed(old, key.len());
+        }
+    }
+
+    fn append(&mut self, built: Built) -> Result<(), RequestError> {
+        match self.appender.append(&built.record) {
+            Ok(appended) => self.appended(&built, &appended),
+            Err(refused) => {
+                built.abandon(&mut self.newest);
+                return Err(append_refused(refused));
+            }
+        }
+        if let Some(compact_revision) = built.record.compact {
+            self.compaction = Some(Compaction::towards(compact_revision));
+        }
+        Ok(())
+    }
+
+    /// Tells everything where it lies now.
+    fn appended(&mut self, built: &Built, appended: &Appended) {
+        let Record { events, tables, .. } = &built.record;
+        for (event, at) in events.iter().zip(&appended.events) {
+            if let Some(version) = self.newest.version(&event.key, event.revision) {
+                version.set_position(*at);
+            }
+            self.live.added(*at, event.key.len());
+            self.dirty.keys.insert(event.key.clone());
+        }
+        for ((write, row), at) in tables.iter().zip(&built.rows).zip(&appended.tables) {
+            if let Some(row) = row {
+                row.set_position(*at);
+                self.live.added(*at, write.key.len());
+            }
+            self.dirty.rows.insert((write.table, write.key.clone()));
+        }
+        for (key, row) in &built.replaced {
+            if let Some(position) = row.position() {
+                self.live.removed(position, key.len());
+            }
+        }
+    }
+}
+
+/// Shows a request's changes to the emit seam.
+fn emit_changes(emit: &mut dyn Emit, commit: &mut Commit<'_>) -> Result<(), RequestError> {
+    let changes = commit.changes();
+    if changes.is_empty() { Ok(()) } else { emit.emit(commit, &changes) }
+}
+
+fn append_refused(refused: AppendError) -> RequestError {
+    match refused {
+        AppendError::Stopped(fatal) => RequestError::Stopped(fatal.to_string()),
+        too_large => RequestError::TooLarge(too_large.to_string()),
+    }
+}
+
+/// Answers cleaning from the newest state.
+struct NewestLiveness<'a>(&'a State);
+
+impl Liveness for NewestLiveness<'_> {
+    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<Option<i64>> {
+        let version = self.0.version(key, revision)?;
+        (version.position() == Some(at)).then(|| self.0.superseded_at(key, revision))
+    }
+
+    fn row(&self, table: Table, key: &Bytes, at: Position) -> bool {
+        self.0.row(table, key).is_some_and(|row| row.position() == Some(at))
+    }
+}
