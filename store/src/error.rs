@@ -69,6 +69,12 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// A row of a share does not decode.
+    #[error("the log holds {0}, which does not decode; this release is too old for it, or the site must be restored")]
+    Share(String),
+    /// The site's identity cannot be made durable.
+    #[error("the site's identity cannot be stored: {0}")]
+    Identity(RequestError),
     /// A thread cannot be started.
     #[error("cannot start the thread {name}: {source}; raise the limit on threads")]
     Thread {

@@ -27,6 +27,7 @@ pub mod index;
 
 pub mod lease;
 pub mod mvcc;
+pub mod replica;
 pub mod sequencer;
 pub mod watch;
 

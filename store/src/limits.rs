@@ -66,3 +66,24 @@ pub const PREPARE_RETRY_MS: u64 = 1_000;
 
 /// What a live version or row costs in the log beyond its key and value, for the accounting of live bytes.
 pub const LIVE_OVERHEAD_BYTES: u64 = 40;
+
+/// Largest value that a merge writes: etcd's default request limit, so that kube-apiserver can write the object again.
+pub const MATERIALISED_BYTES_MAX: usize = 1_572_864;
+
+/// Objects that become entries in one record when a namespace is attached.
+pub const IMPORT_OBJECTS_MAX: usize = 64;
+
+/// Bytes of such objects in one record (one object may be larger).
+pub const IMPORT_BYTES_MAX: usize = 4 << 20;
+
+/// Entries that one call applies; the caller asks again for the rest.
+pub const ABSORB_ENTRIES_MAX: usize = 1_024;
+
+/// Acknowledged entries are dropped from a share's log when they are this many, or all.
+pub const TRIM_ENTRIES_MIN: usize = 64;
+
+/// Conflicts kept a share; the oldest go first.
+pub const CONFLICTS_MAX: usize = 1_000;
+
+/// How far ahead of this site's clock an entry's time may be before it is applied.
+pub const CLOCK_DRIFT_MAX_MS: u64 = 300_000;

@@ -6,6 +6,7 @@ use crate::core::{Core, leases};
 use crate::disk::{Disk, RealDisk};
 use crate::error::{OpenError, RequestError};
 use crate::index::{Backend, SledIndex};
+use crate::keyspace::Keyspace;
 use crate::lease::{self, Deadlines, LeaseInfo};
 use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS};
 use crate::log::{Log, Options, Table};
@@ -15,8 +16,9 @@ use crate::mvcc::{
 };
 use crate::pulse::Pulse;
 use crate::recovery::{Recovered, recover};
-use crate::sequencer::{self, Commit, Emit, Evaluator, Sequencer, Ticket};
-use crate::sync::{Arc, Mutex, lock, thread};
+use crate::replica::{Emitter, Replicas, SharedReplicas, SiteIdentity};
+use crate::sequencer::{self, Commit, Evaluator, Sequencer, Ticket};
+use crate::sync::{Arc, Mutex, OnceLock, lock, thread};
 use crate::view::View;
 use crate::watch::{WatchRequest, Watcher};
 use std::task::Poll;
@@ -30,6 +32,8 @@ pub struct Store(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     core: Arc<Core>,
+    /// Set once, at the end of the start.
+    replicas: OnceLock<SharedReplicas>,
     threads: Mutex<Threads>,
 }
 
@@ -95,7 +99,7 @@ impl Store {
         let sequencer = Sequencer::new(Evaluator::new(state, deadlines, parts.appender, live, dirty));
         let background = config.background;
         let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, checkpoint));
-        let inner = Inner { core: core.clone(), threads: Mutex::new(Threads::default()) };
+        let inner = Inner { core: core.clone(), replicas: OnceLock::new(), threads: Mutex::new(Threads::default()) };
         let store = Store(Arc::new(inner));
         let mut threads = lock(&store.0.threads);
         let mut syncer = parts.syncer;
@@ -111,12 +115,33 @@ impl Store {
             threads.paced.push(maintenance);
         }
         drop(threads);
+        store.load_replicas()?;
         Ok(store)
     }
 
-    /// Installs what turns local writes into entries of shares. Once, before the first request.
-    pub fn set_emit(&self, emit: Box<dyn Emit>) {
-        self.sequencer().with(|evaluator| evaluator.set_emit(emit));
+    /// Makes or reads the site's identity and its shares, and lets the sequencer show them local writes.
+    fn load_replicas(&self) -> Result<(), OpenError> {
+        let Config { site_name, prefix, .. } = self.config();
+        let (replicas, ticket) = self
+            .commit(|commit| {
+                let site = SiteIdentity::load_or_create(commit, site_name);
+                Ok::<_, RequestError>(Replicas::load(commit, site, Keyspace::new(prefix), self.clock().clone()))
+            })
+            .map_err(OpenError::Identity)?;
+        ticket.wait().map_err(OpenError::Identity)?;
+        let replicas = SharedReplicas::new(replicas.map_err(OpenError::Share)?);
+        self.sequencer().with(|evaluator| evaluator.set_emit(Box::new(Emitter(replicas.clone()))));
+        let _ = self.0.replicas.set(replicas);
+        Ok(())
+    }
+
+    /// Who this site is.
+    pub fn site(&self) -> SiteIdentity {
+        self.replicas().lock().site().clone()
+    }
+
+    pub(crate) fn replicas(&self) -> &SharedReplicas {
+        self.0.replicas.get().expect("invariant: the replicas are loaded before the store is handed out")
     }
 
     /// Ends the store: a checkpoint is made, the last batch is synced, threads are joined. Later requests are refused.
@@ -325,7 +350,7 @@ impl Store {
         self.0.core.maintain(true)
     }
 
-    fn sequencer(&self) -> &Sequencer {
+    pub(crate) fn sequencer(&self) -> &Sequencer {
         &self.0.core.sequencer
     }
 

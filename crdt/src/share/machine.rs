@@ -1,9 +1,8 @@
 //! The steps of the share protocol, as functions from a state and an event to a [`Step`].
 
-use super::types::{Announcement, Authority, Member, Refusal, Share, Stage, Step};
+use crate::lens::may_share;
 
-/// Namespaces that kube-apiserver and the control plane keep for themselves in every cluster.
-const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-lease", "default"];
+use super::types::{Announcement, Authority, Member, Refusal, Share, Stage, Step};
 
 /// Our admin offers `namespace` to `peer`. `current` is the share that the namespace is in, if any. An invitation of the
 /// same peer is accepted by it: two matching offers are two consents.
@@ -11,7 +10,7 @@ const SYSTEM_NAMESPACES: &[&str] = &["kube-system", "kube-public", "kube-node-le
 /// # Errors
 /// The namespace is a system namespace, or is shared already.
 pub fn attach(current: Option<&Share>, id: u128, namespace: &str, own: Member, peer: Member) -> Result<Step, Refusal> {
-    if SYSTEM_NAMESPACES.contains(&namespace) {
+    if !may_share(namespace) {
         return Err(Refusal::SystemNamespace(namespace.to_owned()));
     }
     match current {
@@ -53,7 +52,7 @@ pub fn on_announcement(current: Option<&Share>, message: &Announcement, own: &Me
     let sender = Member { actor: message.sender.actor, ..peer.clone() };
     let not_held = Announcement { stage: None, sender: own.clone(), ..message.clone() };
     match (current, message.stage) {
-        (None, Some(Stage::Proposed)) if !SYSTEM_NAMESPACES.contains(&message.namespace.as_str()) => {
+        (None, Some(Stage::Proposed)) if may_share(&message.namespace) => {
             let share = Share {
                 id: message.id,
                 namespace: message.namespace.clone(),

@@ -1,5 +1,6 @@
 //! The encoding-neutral form of a Kubernetes object.
 
+use base64::Engine;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,6 +64,25 @@ impl Tree {
         match self {
             Tree::Text(s) => Some(s),
             _ => None,
+        }
+    }
+
+    /// The value as JSON text without a schema, for people: binary content in base64, embedded JSON as it is.
+    pub fn to_json(&self) -> String {
+        self.json().to_string()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        match self {
+            Tree::Null => serde_json::Value::Null,
+            Tree::Bool(b) => (*b).into(),
+            Tree::Int(n) => (*n).into(),
+            Tree::Float(bits) => f64::from_bits(*bits).into(),
+            Tree::Text(s) => s.as_ref().into(),
+            Tree::Bytes(bytes) => base64::engine::general_purpose::STANDARD.encode(bytes).into(),
+            Tree::Raw(json) => serde_json::from_slice(json).unwrap_or_default(),
+            Tree::List(items) => items.iter().map(Tree::json).collect(),
+            Tree::Map(fields) => fields.iter().map(|(name, value)| (name.to_string(), value.json())).collect(),
         }
     }
 }

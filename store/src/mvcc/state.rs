@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub(crate) compact_revision: i64,
     /// Bytes of all versions and rows that are kept.
     pub(crate) bytes: u64,
+    /// Counts writes to rows of shares, so that links are woken by them and by nothing else.
+    pub(crate) share_writes: i64,
 }
 
 impl Default for State {
@@ -69,6 +71,7 @@ impl Default for State {
             revision: Revision::EMPTY_STORE,
             compact_revision: -1,
             bytes: 0,
+            share_writes: 0,
         }
     }
 }
@@ -178,8 +181,19 @@ impl State {
         rows.range(start, end).map(|(key, row)| (key.clone(), row.value().clone())).collect()
     }
 
+    /// Shows rows from `first` on, in key order, while `visit` says true.
+    pub(crate) fn visit_rows(&self, table: Table, first: &Bytes, mut visit: impl FnMut(&Bytes, &Bytes) -> bool) {
+        let Some(rows) = self.tables.get(&table) else { return };
+        for (key, row) in rows.range(Bound::Included(first), Bound::Unbounded) {
+            if !visit(key, row.value()) {
+                return;
+            }
+        }
+    }
+
     /// Sets or deletes a row and returns what it was.
     pub(crate) fn set_row(&mut self, table: Table, key: &Bytes, row: Option<Row>) -> Option<Row> {
+        self.share_writes += i64::from(matches!(table, Table::Share | Table::Entry | Table::Conflict));
         let rows = self.tables.entry(table).or_default();
         self.bytes += row.as_ref().map_or(0, |row| row.bytes(key));
         let old = match row {

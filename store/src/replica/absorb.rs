@@ -65,7 +65,7 @@ impl Replicas {
         from: u128,
         bytes: &[u8],
     ) -> Result<bool, AbsorbError> {
-        let now_ms = self.clock.unix_ms();
+        let now_ms = self.clock.wall_ms();
         let replica = self.shares.get_mut(&share).filter(|replica| replica.is_active());
         let replica = replica.filter(|replica| replica.share.peer.site_id == from).ok_or(AbsorbError::NotShared)?;
         let entry = Entry::decode(bytes)?;
@@ -102,7 +102,6 @@ impl Replicas {
                 materialise(commit, self, share, &dependent, DeletePolicy::Background);
             }
         }
-        self.notify();
         Ok(true)
     }
 }

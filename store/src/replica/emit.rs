@@ -2,14 +2,14 @@
 //! Predecessor: `sequencer`, which calls under its lock. Successor: `log`.
 
 use super::materialise::materialise;
-use super::operation::{is_terminating, operation};
+use super::operation::{Intent, intent, is_terminating};
 use super::replicas::{Replicas, SharedReplicas};
 use crate::error::RequestError;
-use crate::mvcc::value_of;
+use crate::mvcc::KeyValue;
 use crate::sequencer::{Change, Commit, Emit};
-use archipel_crdt::entry::{DeletePolicy, KeyOp};
+use archipel_crdt::entry::DeletePolicy;
 use archipel_crdt::key::ObjectKey;
-use archipel_crdt::value::{self, Decoded};
+use archipel_crdt::value;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -21,17 +21,18 @@ impl Emit for Emitter {
     /// Cost for an unshared key: one lock without contention and one look-up of its namespace.
     fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError> {
         let mut replicas = self.0.lock();
+        replicas.refresh(commit);
         if replicas.namespaces.is_empty() {
             return Ok(());
         }
-        let mut ops: BTreeMap<u128, Vec<KeyOp>> = BTreeMap::new();
+        let mut intents: BTreeMap<u128, Vec<(ObjectKey, Intent)>> = BTreeMap::new();
         let mut freed: Vec<(u128, ObjectKey)> = Vec::new();
         for change in changes {
             let Some((share, key)) = replicas.locate(&change.key) else { continue };
             let (before, after) = (decode(change.old.as_ref()), decode(change.new.as_ref()));
             if key.resource == "namespaces" && ends_namespace(after.as_ref()) {
                 replicas.leave(commit, share);
-                ops.remove(&share);
+                intents.remove(&share);
                 continue;
             }
             // A key with a lease is never replicated (rule M21).
@@ -39,20 +40,24 @@ impl Emit for Emitter {
                 continue;
             }
             let object = replicas.shares.get(&share).and_then(|replica| replica.objects.get(&key));
-            if let Some(op) = operation(&key, object, before.as_ref(), after.as_ref()) {
-                ops.entry(share).or_default().push(op);
+            if let Some(intent) = intent(&key, object, before.as_ref(), after.as_ref()) {
+                intents.entry(share).or_default().push((key, intent));
             } else if change.new.is_none() {
                 freed.push((share, key));
             }
         }
-        for (share, ops) in ops {
-            replicas.append_own(commit, share, ops);
+        for (share, intents) in intents {
+            replicas.append_own(commit, share, &intents);
         }
         // The last of a terminating object is gone: what was held for its name may appear.
         for (share, key) in freed {
             materialise(commit, &mut replicas, share, &key, DeletePolicy::Background);
         }
         Ok(())
+    }
+
+    fn refused(&mut self) {
+        self.0.lock().is_stale = true;
     }
 }
 
@@ -66,15 +71,15 @@ impl Replicas {
 }
 
 /// The Namespace starts terminating, or is gone: this site leaves the share and deletes nothing elsewhere (hazard H1).
-fn ends_namespace(after: Option<&Decoded>) -> bool {
+fn ends_namespace(after: Option<&value::Decoded>) -> bool {
     after.is_none_or(|value| is_terminating(&value.tree))
 }
 
-fn undecodable(bytes: Option<&Bytes>, decoded: Option<&Decoded>) -> bool {
+fn undecodable(bytes: Option<&Bytes>, decoded: Option<&value::Decoded>) -> bool {
     bytes.is_some() && decoded.is_none()
 }
 
 /// Decodes the object in an encoded version; None if it is not one that merges (ciphertext, unknown content).
-pub(super) fn decode(version: Option<&Bytes>) -> Option<Decoded> {
-    value::decode(&value_of(version?)?).ok()
+pub(super) fn decode(version: Option<&Bytes>) -> Option<value::Decoded> {
+    value::decode(KeyValue::decode(version?).ok()?.value).ok()
 }

@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::verbs::ShareError;
 
 impl Store {
-    /// Changes whenever entries, shares or what peers acknowledged did.
-    pub fn share_changes(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.replicas().lock().changes.subscribe()
+    /// Changes when durable rows of shares did: entries to send, stages, conflicts.
+    pub fn share_changes(&self) -> tokio::sync::watch::Receiver<i64> {
+        self.sequencer().subscribe_shares()
     }
 
     /// Control messages for a peer: where this site stands with every share of the two. Idempotent; to be sent when a
@@ -48,8 +48,7 @@ impl Store {
     /// The message does not decode, or the store stopped.
     pub async fn share_message(&self, peer: Uuid, name: &str, message: &[u8]) -> Result<Vec<Vec<u8>>, ShareError> {
         let message = Announcement::from_bytes(message).map_err(|e| ShareError::Malformed(e.to_string()))?;
-        let (answer, ticket) = self.commit(|commit| {
-            let mut replicas = self.replicas().lock();
+        let (answer, ticket) = self.commit_shares(|commit, replicas| {
             let own = replicas.site.member();
             let sender = Member { site_id: peer.as_u128(), name: name.to_owned(), actor: message.sender.actor };
             let current = replicas.of_namespace(&message.namespace).map(|replica| replica.share.clone());
@@ -73,23 +72,27 @@ impl Store {
         shares.map(|replica| (Uuid::from_u128(replica.share.id), replica.have.clone())).collect()
     }
 
-    /// Own entries of a share that `have` lacks, oldest first, up to about `max_bytes` (at least one). Only durable ones.
+    /// Own entries of a share that `have` lacks, oldest first, up to about `max_bytes` (at least one). They are read from
+    /// the published state: only durable ones leave the site.
     pub fn entries_after(&self, share: Uuid, have: &VersionVector, max_bytes: usize) -> Vec<Bytes> {
-        let durable = self.published_sequence();
+        let share = share.as_u128();
         let replicas = self.replicas().lock();
-        let Some(replica) = replicas.shares.get(&share.as_u128()).filter(|replica| replica.is_active()) else {
+        if !replicas.shares.get(&share).is_some_and(Replica::is_active) {
             return Vec::new();
-        };
-        let from = have.get(replicas.site.actor) + 1;
+        }
+        let first = row::numbered(share, have.get(replicas.site.actor) + 1);
+        drop(replicas);
+        let mut entries: Vec<Bytes> = Vec::new();
         let mut bytes = 0;
-        let entries = replica.entries.range(from..).map(|(_, entry)| entry);
-        let durable = entries.take_while(|entry| entry.sequence <= durable);
-        let fitting = durable.take_while(|entry| {
-            let fits = bytes == 0 || bytes + entry.bytes.len() <= max_bytes;
-            bytes += entry.bytes.len();
+        self.sequencer().publication().load().visit_rows(Table::Entry, &first, |key, value| {
+            bytes += value.len();
+            let fits = key.starts_with(&row::prefix(share)) && (entries.is_empty() || bytes <= max_bytes);
+            if fits {
+                entries.push(value.clone());
+            }
             fits
         });
-        fitting.map(|entry| entry.bytes.clone()).collect()
+        entries
     }
 
     /// Applies entries that `from` sent, in order; returns what is held, all of it durable. Entries applied before are
@@ -100,9 +103,8 @@ impl Store {
     pub async fn absorb(&self, share: Uuid, from: Uuid, entries: Vec<Bytes>) -> Result<VersionVector, AbsorbError> {
         let mut last = None;
         for entry in entries.iter().take(ABSORB_ENTRIES_MAX) {
-            let (_, ticket) = self.commit(|commit| {
-                self.replicas().lock().absorb(commit, share.as_u128(), from.as_u128(), entry)
-            })?;
+            let (_, ticket) =
+                self.commit_shares(|commit, replicas| replicas.absorb(commit, share.as_u128(), from.as_u128(), entry))?;
             last = Some(ticket);
         }
         // Tickets resolve in order: the last one stands for all.
@@ -119,8 +121,7 @@ impl Store {
     /// # Errors
     /// The store stopped.
     pub async fn acknowledged(&self, share: Uuid, peer: Uuid, have: VersionVector) -> Result<(), RequestError> {
-        let (_, ticket) = self.commit(|commit| {
-            let mut replicas = self.replicas().lock();
+        let (_, ticket) = self.commit_shares(|commit, replicas| {
             let actor = replicas.site.actor;
             let id = share.as_u128();
             let Some(replica) = replicas.shares.get_mut(&id).filter(|replica| is_active_with(replica, peer)) else {
@@ -135,7 +136,6 @@ impl Store {
                 }
                 replica.entries = replica.entries.split_off(&(held + 1));
             }
-            replicas.notify();
             Ok(())
         })?;
         ticket.await

@@ -2,10 +2,10 @@
 //! the first entries of the log.
 
 use super::emit::decode;
-use super::operation::operation;
+use super::operation::intent;
 use super::replicas::{Replica, Replicas};
-use crate::limits::IMPORT_OBJECTS_MAX;
-use crate::mvcc::{RangeRequest, key_of, prefix_end};
+use crate::limits::{IMPORT_BYTES_MAX, IMPORT_OBJECTS_MAX};
+use crate::mvcc::{KeyValue, RangeRequest};
 use crate::sequencer::Commit;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::lens;
@@ -24,13 +24,14 @@ impl Replicas {
             .into_iter()
             .filter(|(key, _)| !replica.objects.contains_key(key))
             .collect();
-        let mut imported = 0;
+        let (mut imported, mut bytes) = (0, 0);
         for (key, version) in missing {
-            if imported == IMPORT_OBJECTS_MAX {
+            if imported == IMPORT_OBJECTS_MAX || bytes >= IMPORT_BYTES_MAX {
                 return true;
             }
-            let Some(op) = operation(&key, None, None, decode(Some(&version)).as_ref()) else { continue };
-            self.append_own(commit, share, vec![op]);
+            bytes += version.len();
+            let Some(intent) = intent(&key, None, None, decode(Some(&version)).as_ref()) else { continue };
+            self.append_own(commit, share, &[(key, intent)]);
             imported += 1;
         }
         false
@@ -40,7 +41,8 @@ impl Replicas {
     pub(super) fn replicable(&self, commit: &Commit<'_>, namespace: &str) -> Vec<ObjectKey> {
         let found = self.objects_of(commit, namespace).into_iter();
         let content = found.filter(|(key, _)| key.resource != "namespaces");
-        let emitted = content.filter(|(key, version)| operation(key, None, None, decode(Some(version)).as_ref()).is_some());
+        let emitted =
+            content.filter(|(key, version)| intent(key, None, None, decode(Some(version)).as_ref()).is_some());
         emitted.map(|(key, _)| key).collect()
     }
 
@@ -51,11 +53,12 @@ impl Replicas {
         let mut found: Vec<Found> = commit.get(etcd_key.as_bytes()).map(|version| (own, version)).into_iter().collect();
         for &(group, resource) in lens::REPLICATED_RESOURCES {
             let Some(directory) = self.keyspace.directory_of(namespace, group, resource) else { continue };
+            // A directory ends in '/', and '0' is the byte after it.
+            let range_end = Bytes::from(format!("{}0", directory.trim_end_matches('/')));
             let key = Bytes::from(directory);
-            let range_end = prefix_end(&key);
             let range = commit.range(&RangeRequest { key, range_end, ..RangeRequest::default() });
             for version in range.map(|reply| reply.kvs).unwrap_or_default() {
-                let named = key_of(&version).and_then(|key| self.keyspace.parse(&key));
+                let named = KeyValue::decode(&version).ok().and_then(|kv| self.keyspace.parse(kv.key));
                 found.extend(named.map(|named| (named.object, version)));
             }
         }

@@ -5,15 +5,13 @@ use super::emit::decode;
 use super::operation::is_terminating;
 use super::replicas::{Replica, Replicas};
 use crate::limits::MATERIALISED_BYTES_MAX;
-use crate::mvcc::value_of;
+use crate::mvcc::KeyValue;
 use crate::sequencer::Commit;
 use archipel_crdt::entry::DeletePolicy;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::lens::{self, Class, LifeSeed};
-use archipel_crdt::object::Visible;
-use archipel_crdt::value::{self, Decoded, Encoding, Tree};
+use archipel_crdt::value::{self, Encoding, Tree};
 use bytes::Bytes;
-use std::sync::Arc;
 
 /// Kinds that can own a replicated object and are replicated themselves; other owners are not projected (rule M19).
 const OWNERS: &[(&str, &str, &str)] = &[
@@ -102,31 +100,31 @@ fn plan(
         return Plan::Hold("the local value does not decode".into());
     }
     let object = replica.objects.get(key);
-    let Some(visible) = object.and_then(|object| object.visible()) else {
+    let Some((_, info, visible)) = object.and_then(|object| object.visible()) else {
         return without_life(replicas, key, local, policy);
     };
     let seed = LifeSeed {
-        uid: visible.info.uid.clone(),
-        creation_timestamp: visible.info.creation_timestamp.clone(),
+        uid: info.uid.clone(),
+        creation_timestamp: info.creation_timestamp.clone(),
         namespace: replica.share.namespace.clone(),
         name: key.name.clone(),
     };
     let owner_uid = |kind: &str, name: &str| owner_uid(commit, replicas, replica, kind, name);
-    let shown = |local: Option<&Decoded>| {
-        let (api_version, kind) = (&visible.info.api_version, &visible.info.kind);
-        let tree = lens::overlay(api_version, kind, local, &visible.tree, &seed, &owner_uid);
+    let shown = |local: Option<&value::Decoded>| {
+        let (api_version, kind) = (&info.api_version, &info.kind);
+        let tree = lens::overlay(kind, local, &visible, &seed, &owner_uid);
         let encoding = local.map_or_else(|| default_encoding(commit, replicas), |local| local.encoding);
-        Decoded { encoding, api_version: api_version.clone(), kind: kind.clone(), tree }
+        value::Decoded { encoding, api_version: api_version.clone(), kind: kind.clone(), tree }
     };
     let fresh = shown(None);
     if let Class::Held(reason) = lens::classify(key, &fresh) {
-        return Plan::Hold(reason);
+        return Plan::Hold(reason.to_owned());
     }
     let Some(local) = local else { return encoded(&fresh, Plan::Write) };
     if is_terminating(&local.tree) {
         return Plan::Hold("the former object of this name is still being deleted here".into());
     }
-    if !matches!(lens::classify(key, &local), Class::Replicated) {
+    if lens::classify(key, &local) != Class::Replicated {
         return Plan::Hold("an object of this name belongs to this site alone".into());
     }
     if local.api_version != fresh.api_version {
@@ -140,9 +138,9 @@ fn plan(
 }
 
 /// The object was deleted at the peer (rule M14): at once, or by this site's own finalizers.
-fn without_life(replicas: &Replicas, key: &ObjectKey, local: Option<Decoded>, policy: DeletePolicy) -> Plan {
+fn without_life(replicas: &Replicas, key: &ObjectKey, local: Option<value::Decoded>, policy: DeletePolicy) -> Plan {
     let Some(mut local) = local else { return Plan::Keep };
-    let is_replicated = matches!(lens::classify(key, &local), Class::Replicated);
+    let is_replicated = lens::classify(key, &local) == Class::Replicated;
     if key.resource == "namespaces" || !is_replicated || is_terminating(&local.tree) {
         return Plan::Keep;
     }
@@ -151,7 +149,7 @@ fn without_life(replicas: &Replicas, key: &ObjectKey, local: Option<Decoded>, po
         DeletePolicy::Foreground => Some("foregroundDeletion"),
         DeletePolicy::Orphan => Some("orphan"),
     };
-    if !begin_deletion(&mut local.tree, gc_finalizer, replicas.clock.unix_ms()) {
+    if !begin_deletion(&mut local.tree, gc_finalizer, replicas.clock.wall_ms()) {
         return Plan::Delete;
     }
     encoded(&local, Plan::Write)
@@ -181,9 +179,9 @@ fn begin_deletion(tree: &mut Tree, gc_finalizer: Option<&str>, unix_ms: u64) -> 
 }
 
 /// Fields that Kubernetes never lets change in place (rule M18): the winner of two concurrent creations may differ there.
-fn differs_in_identity(key: &ObjectKey, local: &Decoded, visible: &Visible<'_>) -> bool {
+fn differs_in_identity(key: &ObjectKey, local: &value::Decoded, visible: &Tree) -> bool {
     let projected = lens::project(local);
-    let differs = |path: &[&str]| projected.at(path) != visible.tree.at(path);
+    let differs = |path: &[&str]| projected.at(path) != visible.at(path);
     match (key.group.as_str(), key.resource.as_str()) {
         ("apps", "deployments") => differs(&["spec", "selector"]),
         ("", "secrets") => differs(&["type"]) || differs(&["immutable"]),
@@ -205,13 +203,13 @@ fn owner_uid(commit: &Commit<'_>, replicas: &Replicas, replica: &Replica, kind: 
 fn default_encoding(commit: &Commit<'_>, replicas: &Replicas) -> Encoding {
     let key = ObjectKey { group: String::new(), resource: "namespaces".into(), name: String::new() };
     let own = replicas.keyspace.key("kube-system", &key).and_then(|key| commit.get(key.as_bytes()));
-    match own.and_then(|version| value_of(&version)).map(|bytes| Encoding::sniff(&bytes)) {
+    match own.and_then(|version| KeyValue::decode(&version).ok().map(|kv| value::Encoding::sniff(kv.value))) {
         Some(Encoding::Json) => Encoding::Json,
         _ => Encoding::Protobuf,
     }
 }
 
-fn encoded(value: &Decoded, plan: fn(Vec<u8>) -> Plan) -> Plan {
+fn encoded(value: &value::Decoded, plan: fn(Vec<u8>) -> Plan) -> Plan {
     match value::encode(value) {
         Ok(bytes) if bytes.len() > MATERIALISED_BYTES_MAX => {
             Plan::Hold(format!("{} bytes, more than {MATERIALISED_BYTES_MAX}", bytes.len()))
@@ -236,9 +234,6 @@ pub(super) fn dependents(replica: &Replica, owner: &ObjectKey) -> Vec<ObjectKey>
         _ => false,
     };
     let objects = replica.objects.iter();
-    let found = objects.filter(|(_, object)| object.visible().is_some_and(|visible| depends(&visible.tree)));
+    let found = objects.filter(|(_, object)| object.visible().is_some_and(|(_, _, tree)| depends(&tree)));
     found.map(|(key, _)| key.clone()).collect()
 }
-
-#[allow(dead_code)]
-type OwnedText = Arc<str>;

@@ -1,5 +1,6 @@
 //! Every share of this site in memory, as the tables hold it. Changed only under the sequencer's lock.
 
+use super::operation::Intent;
 use super::row;
 use super::site::SiteIdentity;
 use crate::clock::Clock;
@@ -8,8 +9,8 @@ use crate::log::Table;
 use crate::sequencer::Commit;
 use archipel_crdt::clock::Hlc;
 use archipel_crdt::conflict::Conflict;
-use archipel_crdt::dot::Dot;
-use archipel_crdt::entry::{Entry, KeyOp};
+use archipel_crdt::dot::{Dot, Stamp};
+use archipel_crdt::entry::Entry;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::object::Object;
 use archipel_crdt::share::{Announcement, Share, Stage};
@@ -46,8 +47,8 @@ pub(crate) struct Replicas {
     /// Announcements of shares that this site has left, until a session takes them; the peer also learns of it when it
     /// greets us. At most one a share.
     pub(super) farewells: BTreeMap<(u128, u128), Announcement>,
-    /// Counts changes that links and status views want to know of.
-    pub(super) changes: tokio::sync::watch::Sender<u64>,
+    /// A record was refused after it had been applied here: the tables hold what is true.
+    pub(super) is_stale: bool,
 }
 
 /// One share with its content.
@@ -57,8 +58,9 @@ pub(crate) struct Replica {
     /// Everything applied here, own entries included. The causal context of every object.
     pub(super) have: VersionVector,
     pub(super) objects: BTreeMap<ObjectKey, Object>,
-    /// Own entries that the peer has not acknowledged, by number.
-    pub(super) entries: BTreeMap<u64, LoggedEntry>,
+    /// Times in Unix ms of own entries that are still in the log, by number. The entries themselves are rows: a link
+    /// reads them from the published state, so that none leaves before it is durable.
+    pub(super) entries: BTreeMap<u64, u64>,
     /// What the peer said it holds, in this process's life.
     pub(super) peer_have: VersionVector,
     pub(super) conflicts: BTreeMap<u64, (u64, Conflict)>,
@@ -68,15 +70,6 @@ pub(crate) struct Replica {
     pub(super) peer_applied_ms: u64,
     /// Entries of the peer applied in this process's life.
     pub(super) absorbed: u64,
-}
-
-/// An own entry and the record that made it.
-#[derive(Clone, Debug)]
-pub(super) struct LoggedEntry {
-    pub(super) bytes: Bytes,
-    /// Number of the record: the entry may leave the site once records up to it are durable.
-    pub(super) sequence: u64,
-    pub(super) unix_ms: u64,
 }
 
 impl Replicas {
@@ -90,20 +83,37 @@ impl Replicas {
         keyspace: Keyspace,
         clock: Arc<dyn Clock>,
     ) -> Result<Replicas, String> {
-        let changes = tokio::sync::watch::Sender::new(0);
-        let (shares, namespaces, farewells) = Default::default();
-        let mut all = Replicas { site, keyspace, clock, hlc: Hlc(0), shares, namespaces, farewells, changes };
+        let (shares, namespaces, farewells, is_stale) = Default::default();
+        let mut all = Replicas { site, keyspace, clock, hlc: Hlc(0), shares, namespaces, farewells, is_stale };
+        all.read_tables(commit)?;
+        Ok(all)
+    }
+
+    /// Reads the tables again if a record was refused after it had been applied in memory.
+    pub(super) fn refresh(&mut self, commit: &Commit<'_>) {
+        if std::mem::take(&mut self.is_stale) {
+            self.read_tables(commit).expect("invariant: the tables hold what this process wrote");
+        }
+    }
+
+    fn read_tables(&mut self, commit: &Commit<'_>) -> Result<(), String> {
+        self.shares.clear();
+        self.namespaces.clear();
         for (key, value) in commit.table_scan(Table::Share, b"") {
             match row::split(&key) {
                 Some((_, rest)) if row::is_share(rest) => {
                     let share = Share::from_bytes(&value).map_err(|e| format!("a share's description: {e}"))?;
-                    let replica = Replica::load(commit, share, &mut all.hlc)?;
-                    all.insert(replica);
+                    let replica = Replica::load(commit, share, &mut self.hlc)?;
+                    self.insert(replica);
                 }
                 _ => {}
             }
         }
-        Ok(all)
+        Ok(())
+    }
+
+    pub(crate) fn site(&self) -> &SiteIdentity {
+        &self.site
     }
 
     pub(super) fn insert(&mut self, replica: Replica) {
@@ -116,31 +126,30 @@ impl Replicas {
         self.shares.get(self.namespaces.get(namespace)?)
     }
 
-    /// The next reading of the hybrid clock.
-    pub(super) fn tick(&mut self) -> Hlc {
-        self.hlc = Hlc::tick(self.hlc, self.clock.unix_ms());
-        self.hlc
-    }
-
-    /// Tells links and status views that something changed. Cheap; may be called under the locks.
-    pub(super) fn notify(&self) {
-        self.changes.send_modify(|n| *n += 1);
-    }
-
-    /// Makes own operations the next entry of a share: applies it and writes every row that it changes.
-    pub(super) fn append_own(&mut self, commit: &mut Commit<'_>, share: u128, ops: Vec<KeyOp>) {
-        let hlc = self.tick();
+    /// Makes local intents the next entry of a share: applies them and writes every row that they change. Nothing
+    /// happens if they change nothing replicated.
+    pub(super) fn append_own(&mut self, commit: &mut Commit<'_>, share: u128, intents: &[(ObjectKey, Intent)]) {
+        let hlc = Hlc::tick(self.hlc, self.clock.wall_ms());
         let actor = self.site.actor;
         let Some(replica) = self.shares.get_mut(&share) else { return };
         let dot = Dot { actor, n: replica.have.get(actor) + 1 };
+        let stamp = Stamp { hlc, dot };
+        let mut ops = Vec::with_capacity(intents.len());
+        for (key, intent) in intents {
+            let object = replica.objects.entry(key.clone()).or_default();
+            ops.extend(intent.apply(object, key, stamp, &replica.have));
+            replica.store_object(commit, key);
+        }
+        if ops.is_empty() {
+            return;
+        }
         let entry = Entry { dot, hlc, deps: replica.have.clone(), epoch: replica.share.epoch, ops };
         let bytes = Bytes::from(entry.encode());
-        commit.table_put(Table::Entry, row::numbered(share, dot.n), bytes.clone());
-        let logged = LoggedEntry { bytes, sequence: commit.sequence(), unix_ms: hlc.unix_ms() };
-        replica.entries.insert(dot.n, logged);
-        replica.apply(commit, &entry, hlc.unix_ms());
-        commit.table_put(Table::Share, row::clock(share), row::encode_clock(self.hlc, &replica.have));
-        self.notify();
+        commit.table_put(Table::Entry, row::numbered(share, dot.n), bytes);
+        replica.entries.insert(dot.n, hlc.unix_ms());
+        replica.have.advance(actor, dot.n);
+        commit.table_put(Table::Share, row::clock(share), row::encode_clock(hlc, &replica.have));
+        self.hlc = hlc;
     }
 }
 
@@ -178,7 +187,7 @@ impl Replica {
             let n = row::split(&key).and_then(|(_, rest)| row::parse_numbered(rest));
             let n = n.ok_or_else(|| damaged("an entry's key"))?;
             let entry = Entry::decode(&bytes).map_err(|e| damaged(&format!("entry {n} ({e})")))?;
-            replica.entries.insert(n, LoggedEntry { bytes, sequence: 0, unix_ms: entry.hlc.unix_ms() });
+            replica.entries.insert(n, entry.hlc.unix_ms());
         }
         for (key, value) in commit.table_scan(Table::Conflict, &row::prefix(id)) {
             let n = row::split(&key).and_then(|(_, rest)| row::parse_numbered(rest));
@@ -194,22 +203,16 @@ impl Replica {
         self.share.stage == Stage::Active
     }
 
-    /// Applies an entry, own or foreign, and writes the rows of the objects and conflicts that it changed. The caller
-    /// checked that it is the next of its actor and that its dependencies are met, and writes the clock row.
-    /// Returns the objects that it touched, in entry order.
+    /// Applies an entry of the peer and writes the rows of the objects and conflicts that it changed. The caller checked
+    /// that it is the next of its actor and that its dependencies are met, and writes the clock row. Returns the objects
+    /// that it touched, in entry order.
     pub(super) fn apply(&mut self, commit: &mut Commit<'_>, entry: &Entry, now_ms: u64) -> Vec<ObjectKey> {
-        let share = self.share.id;
         let mut touched = Vec::new();
         for op in &entry.ops {
             let Some(key) = op.key() else { continue };
             let object = self.objects.entry(key.clone()).or_default();
             let outcome = object.apply(op, entry.stamp(), &entry.deps);
-            if object.is_empty() {
-                self.objects.remove(key);
-                commit.table_delete(Table::Object, &row::object(share, key));
-            } else {
-                commit.table_put(Table::Object, row::object(share, key), Bytes::from(object.encode()));
-            }
+            self.store_object(commit, key);
             for conflict in outcome.conflicts {
                 self.record_conflict(commit, conflict, now_ms);
             }
@@ -219,6 +222,18 @@ impl Replica {
         }
         self.have.advance(entry.dot.actor, entry.dot.n);
         touched
+    }
+
+    /// Writes the row of an object's state; an empty one is dropped.
+    fn store_object(&mut self, commit: &mut Commit<'_>, key: &ObjectKey) {
+        let row = row::object(self.share.id, key);
+        match self.objects.get(key) {
+            Some(object) if !object.is_empty() => commit.table_put(Table::Object, row, Bytes::from(object.encode())),
+            _ => {
+                self.objects.remove(key);
+                commit.table_delete(Table::Object, &row);
+            }
+        }
     }
 
     fn record_conflict(&mut self, commit: &mut Commit<'_>, conflict: Conflict, now_ms: u64) {

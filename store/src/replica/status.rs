@@ -2,7 +2,7 @@
 
 use super::replicas::Replica;
 use crate::store::Store;
-use archipel_crdt::conflict::Conflict;
+use archipel_crdt::conflict::{Conflict, Version};
 use archipel_crdt::dot::ActorId;
 use archipel_crdt::share::{Authority, Member, Stage};
 use archipel_crdt::version_vector::VersionVector;
@@ -63,8 +63,8 @@ pub struct ConflictRecord {
     pub path: String,
     /// What was concurrent, in words.
     pub rule: String,
-    /// The write that is shown.
-    pub winner: ConflictSide,
+    /// The write that is shown; None if it was a deletion.
+    pub winner: Option<ConflictSide>,
     /// The write that is not.
     pub loser: ConflictSide,
 }
@@ -110,7 +110,7 @@ impl Replica {
                 .entries
                 .range(self.peer_have.get(own) + 1..)
                 .next()
-                .map(|(_, entry)| entry.unix_ms),
+                .map(|(_, unix_ms)| *unix_ms),
             newest_applied_ms: self.peer_applied_ms,
         };
         ShareStatus {
@@ -133,10 +133,10 @@ impl Replica {
     }
 
     fn conflict_record(&self, unix_ms: u64, conflict: &Conflict) -> ConflictRecord {
-        let side = |(stamp, tree): &(archipel_crdt::dot::Stamp, archipel_crdt::value::Tree)| ConflictSide {
-            site: self.name_of(stamp.dot.actor),
-            unix_ms: stamp.hlc.unix_ms(),
-            value: tree.to_json(),
+        let side = |version: &Version| ConflictSide {
+            site: self.name_of(version.stamp.dot.actor),
+            unix_ms: version.stamp.hlc.unix_ms(),
+            value: version.tree.to_json(),
         };
         ConflictRecord {
             namespace: self.share.namespace.clone(),
@@ -144,7 +144,7 @@ impl Replica {
             object: conflict.key.to_string(),
             path: conflict.path.clone(),
             rule: conflict.rule.to_string(),
-            winner: side(&conflict.winner),
+            winner: conflict.winner.as_ref().map(side),
             loser: side(&conflict.loser),
         }
     }

@@ -3,7 +3,7 @@
 use super::replicas::{Replica, Replicas};
 use super::status::ShareStatus;
 use crate::error::RequestError;
-use crate::sequencer::Commit;
+use crate::sequencer::{Commit, Ticket};
 use crate::store::Store;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::share::{self, Announcement, Member, Refusal, Step};
@@ -106,8 +106,7 @@ impl Store {
     /// # Errors
     /// The namespace is not shared, or the store stopped.
     pub async fn share_detach(&self, namespace: &str) -> Result<(), ShareError> {
-        let (_, ticket) = self.commit(|commit| {
-            let mut replicas = self.replicas().lock();
+        let (_, ticket) = self.commit_shares(|commit, replicas| {
             let share = replicas.of_namespace(namespace).map(|replica| replica.share.id);
             let share = share.ok_or_else(|| Refusal::NotShared(namespace.to_owned()))?;
             replicas.leave(commit, share);
@@ -122,9 +121,8 @@ impl Store {
         namespace: &str,
         verb: impl FnOnce(&Commit<'_>, &Replicas) -> Result<Step, ShareError>,
     ) -> Result<ShareStatus, ShareError> {
-        let (activated, ticket) = self.commit(|commit| {
-            let mut replicas = self.replicas().lock();
-            let step = verb(commit, &replicas)?;
+        let (activated, ticket) = self.commit_shares(|commit, replicas| {
+            let step = verb(commit, replicas)?;
             let activated = step.share.as_ref().filter(|_| step.activated).map(|share| share.id);
             replicas.take(commit, namespace, step);
             Ok::<_, ShareError>(activated)
@@ -137,11 +135,30 @@ impl Store {
         status.ok_or_else(|| Refusal::NotShared(namespace.to_owned()).into())
     }
 
+    /// A commit that changes shares: the replicas are locked inside the sequencer's lock.
+    pub(super) fn commit_shares<R, E: From<RequestError>>(
+        &self,
+        change: impl FnOnce(&mut Commit<'_>, &mut Replicas) -> Result<R, E>,
+    ) -> Result<(R, Ticket), E> {
+        let mut applied = false;
+        let result = self.commit(|commit| {
+            let mut replicas = self.replicas().lock();
+            replicas.refresh(commit);
+            let result = change(commit, &mut replicas);
+            applied = result.is_ok();
+            result
+        });
+        if applied && result.is_err() {
+            self.replicas().lock().is_stale = true;
+        }
+        result
+    }
+
     /// Emits what is in the namespace of a share and not in its CRDT, a bounded part a record.
     pub(super) async fn import(&self, share: u128) -> Result<(), ShareError> {
         loop {
             let (more, ticket) =
-                self.commit(|commit| Ok::<_, ShareError>(self.replicas().lock().import(commit, share)))?;
+                self.commit_shares(|commit, replicas| Ok::<_, ShareError>(replicas.import(commit, share)))?;
             ticket.await?;
             if !more {
                 return Ok(());
@@ -167,7 +184,6 @@ impl Replicas {
                 replica.store_share(commit);
             }
         }
-        self.notify();
         step.announce
     }
 

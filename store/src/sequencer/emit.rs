@@ -27,4 +27,7 @@ pub trait Emit: Send {
     /// # Errors
     /// Refuses the whole request; nothing happens.
     fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError>;
+
+    /// The record of the last [`Emit::emit`] was refused after all: nothing of it happened.
+    fn refused(&mut self);
 }

@@ -76,8 +76,11 @@ impl Evaluator {
             Ok(result) => {
                 let built = commit.finish();
                 let changed = !built.is_empty();
-                if changed {
-                    self.append(built)?;
+                if changed && let Err(refused) = self.append(built) {
+                    if let Some(EmitSeam(emit)) = self.emit.as_mut().filter(|_| emits) {
+                        emit.refused();
+                    }
+                    return Err(refused.into());
                 }
                 Ok((result, changed))
             }

@@ -10,7 +10,7 @@ use crate::error::RequestError;
 use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX};
 use crate::log::Syncer;
 use crate::mvcc::State;
-use crate::sync::Arc;
+use crate::sync::{Arc, Signal, Subscription};
 use crate::watch::Publication;
 
 /// See the module.
@@ -18,13 +18,21 @@ use crate::watch::Publication;
 pub(crate) struct Sequencer {
     queue: CommitQueue<Evaluator>,
     publication: Arc<Publication<State>>,
+    /// Raised after a batch that wrote rows of shares was published.
+    share_writes: Signal,
 }
 
 impl Sequencer {
     pub(crate) fn new(evaluator: Evaluator) -> Sequencer {
         let published = evaluator.newest.clone();
-        let revision = published.revision;
-        Sequencer { queue: CommitQueue::new(evaluator), publication: Arc::new(Publication::new(published, revision)) }
+        let (revision, share_writes) = (published.revision, Signal::new(published.share_writes));
+        let publication = Arc::new(Publication::new(published, revision));
+        Sequencer { queue: CommitQueue::new(evaluator), publication, share_writes }
+    }
+
+    /// Changes when durable rows of shares did.
+    pub(crate) fn subscribe_shares(&self) -> Subscription {
+        self.share_writes.subscribe()
     }
 
     pub(crate) fn publication(&self) -> &Arc<Publication<State>> {
@@ -80,6 +88,7 @@ impl Sequencer {
     /// The log-writer thread: one batch after the other, whole, without a timer. Ends when the queue is closed and
     /// drained, or when the log failed.
     pub(crate) fn write_batches(&self, syncer: &mut Syncer) {
+        let mut share_writes = self.publication.load().share_writes;
         while let Some((sealed, completion)) = self.queue.next(Evaluator::seal) {
             if let Some(batch) = sealed.batch
                 && let Err(fatal) = syncer.write(batch)
@@ -87,8 +96,12 @@ impl Sequencer {
                 self.stop(&fatal.to_string());
                 return;
             }
-            let revision = sealed.state.revision;
+            let (revision, wrote) = (sealed.state.revision, sealed.state.share_writes);
             self.publication.publish(sealed.state, revision);
+            if wrote != share_writes {
+                share_writes = wrote;
+                self.share_writes.raise(wrote);
+            }
             completion.complete(Ok(()));
         }
         if syncer.fatal().is_none()
