@@ -84,6 +84,7 @@ impl Backend for SledIndex {
         };
         match &loaded {
             IndexState::Ready(marker) => state.marker = *marker,
+            IndexState::Rebuild(_) if state.run(|db| Ok(db.is_empty())) == Ok(true) => {}
             IndexState::Rebuild(_) => {
                 if let Err(error) = self.clear_state(&mut state) {
                     tracing::warn!(%error, "the index cannot be made anew");

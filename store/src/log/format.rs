@@ -85,7 +85,8 @@ pub(crate) fn spare_name(number: u64) -> String {
 /// The number in a name with this suffix.
 pub(crate) fn number_in(name: &str, suffix: &str) -> Option<u64> {
     let digits = name.strip_suffix(suffix)?;
-    (digits.len() == 16).then(|| u64::from_str_radix(digits, 16).ok()).flatten()
+    let written_by_us = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    written_by_us.then(|| u64::from_str_radix(digits, 16).ok()).flatten()
 }
 
 /// What a segment says about itself.
@@ -251,5 +252,78 @@ impl Fields<'_> {
 
     fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEADER: SegmentHeader = SegmentHeader {
+        recycled: true,
+        log_id: 0x1122_3344_5566_7788,
+        sequence: 3,
+        revision: 70,
+        compact_revision: 50,
+        generation: 9,
+        previous_end: 4000,
+        capacity: 65536,
+    };
+    const FRAME: FrameHeader =
+        FrameHeader { crc: 0, length: 5, generation: 9, batch_begin: 64, kind: FrameKind::Record };
+    const AT: LogPoint = LogPoint { segment: 3, offset: 64 };
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// These bytes are on disks: a change of them is a new format version.
+    #[test]
+    fn the_form_on_disk_stays() {
+        assert_eq!(
+            hex(&HEADER.encode()),
+            "415243484c4f47310100000001000000887766554433221103000000000000004600000000000000320000000000000009000000a00f000000000100fdf773fd"
+        );
+        assert_eq!(hex(&FRAME.encode(HEADER.log_id, AT, b"hello")), "5f20b180050000000900000040000000010000005a096a9a");
+        assert_eq!(
+            (segment_name(31), spare_name(2)),
+            ("000000000000001f.segment".into(), "0000000000000002.spare".into())
+        );
+    }
+
+    #[test]
+    fn a_header_comes_back_and_every_changed_bit_is_seen() {
+        let bytes = HEADER.encode();
+        assert_eq!(SegmentHeader::decode(&bytes), Ok(HEADER));
+        for bit in 0..bytes.len() * 8 {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(SegmentHeader::decode(&changed), Err(HeaderFault::Invalid), "bit {bit}");
+        }
+        assert_eq!(SegmentHeader::decode(&bytes[..63]), Err(HeaderFault::Invalid));
+    }
+
+    #[test]
+    fn a_frame_is_itself_only_at_its_place_in_its_log() {
+        let bytes = FRAME.encode(1, AT, b"hello");
+        let header = FrameHeader::decode(&bytes).unwrap();
+        assert!(header.matches(1, AT, &bytes, b"hello"));
+        assert!(!header.matches(2, AT, &bytes, b"hello"));
+        assert!(!header.matches(1, LogPoint { offset: 72, ..AT }, &bytes, b"hello"));
+        assert!(!header.matches(1, LogPoint { segment: 4, ..AT }, &bytes, b"hello"));
+        assert!(!header.matches(1, AT, &bytes, b"hellO"));
+        for bit in 32..bytes.len() * 8 {
+            let mut changed = bytes;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(FrameHeader::decode(&changed), None, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_as_they_are_written() {
+        assert_eq!(number_in(&segment_name(u64::MAX), ".segment"), Some(u64::MAX));
+        for name in ["1f.segment", "000000000000001f.spare", "+00000000000001f.segment", "LOCK"] {
+            assert_eq!(number_in(name, ".segment"), None, "{name}");
+        }
     }
 }

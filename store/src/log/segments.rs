@@ -128,7 +128,8 @@ impl Segments {
         let taken = self.take(header.capacity);
         let spare = match taken {
             Some(spare) => spare,
-            None => self.prepare(header.capacity)?,
+            // Its zeros become durable with its first batch.
+            None => self.prepare(header.capacity, false)?,
         };
         let to = self.dir.join(segment_name(header.sequence));
         self.disk.rename(&self.dir.join(spare_name(spare.number)), &to)?;
@@ -214,12 +215,13 @@ impl Segments {
         Ok(())
     }
 
-    /// Makes a zero-filled file. Synced chunk by chunk, so that the log's own syncs never wait for all of it.
-    fn prepare(&self, capacity: u32) -> io::Result<Spare> {
+    /// Makes a zero-filled file. Ahead of use it is synced chunk by chunk, so that the log's own syncs never wait for all
+    /// of it.
+    fn prepare(&self, capacity: u32, synced: bool) -> io::Result<Spare> {
         let number = self.number();
         let path = self.dir.join(spare_name(number));
         let file = self.disk.create(&path)?;
-        let filled = fill_zeros(&*file, capacity);
+        let filled = fill_zeros(&*file, capacity, synced);
         if let Err(error) = filled {
             // The space is wanted back; that this may fail too changes nothing.
             let _ = self.disk.remove(&path);
@@ -232,7 +234,7 @@ impl Segments {
     fn prepare_wanted(&self) -> bool {
         while let Some(capacity) = self.missing() {
             // `missing` said that none of this size is ready, so this takes a freed one.
-            let made = self.take(capacity).map_or_else(|| self.prepare(capacity), Ok);
+            let made = self.take(capacity).map_or_else(|| self.prepare(capacity, true), Ok);
             let mut spares = self.spares();
             match made {
                 Ok(spare) => {
@@ -283,13 +285,15 @@ impl Spares {
     }
 }
 
-fn fill_zeros(file: &dyn DiskFile, capacity: u32) -> io::Result<()> {
+fn fill_zeros(file: &dyn DiskFile, capacity: u32, synced: bool) -> io::Result<()> {
     let zeros = vec![0; SEGMENT_CHUNK_BYTES.min(capacity as usize)];
     let mut offset = 0_usize;
     while offset < capacity as usize {
         let step = zeros.len().min(capacity as usize - offset);
         file.write_all_at(zeros.get(..step).unwrap_or_default(), offset as u64)?;
-        file.sync_data()?;
+        if synced {
+            file.sync_data()?;
+        }
         offset += step;
     }
     Ok(())

@@ -4,6 +4,8 @@
 
 use crate::rig::{Random, Site, options};
 use archipel_store::disk::{Fault, FaultKind, Operation, SimulatedDisk};
+use archipel_store::log::Options;
+use std::time::{Duration, Instant};
 
 fn run(fault: Fault, seed: u64) -> bool {
     let mut random = Random(seed);
@@ -50,4 +52,30 @@ fn a_directory_has_one_log_at_a_time() {
     assert!(second.open().unwrap_err().contains("another process"));
     first.parts = None;
     second.open().unwrap();
+}
+
+/// The disk fills up while the current segment still has room. What could go wrong: nobody is told before the log has
+/// to stop. Promised: the refusal is known at once, what fits is still acknowledged, and it ends when there is space.
+#[test]
+fn a_disk_that_is_too_full_for_the_next_segment_is_known_before_the_log_stops() {
+    let mut random = Random(1);
+    let disk = SimulatedDisk::new(1);
+    let mut site = Site::new(disk.clone(), Options { prepare_ahead: true, ..options(1 << 20) });
+    // The first segment takes three: created, renamed, synced.
+    disk.fail(Fault { operation: Operation::Directory, after: 3, kind: FaultKind::Enospc, forever: true });
+    site.open().expect("new");
+    wait_for(&mut site, true);
+    site.commit(3, &mut random).expect("there is room in this segment");
+    disk.heal();
+    wait_for(&mut site, false);
+    site.commit(3, &mut random).expect("there is space again");
+}
+
+fn wait_for(site: &mut Site, refused: bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let appender = &site.parts.as_ref().unwrap().appender;
+    while appender.space_error().is_some() != refused {
+        assert!(Instant::now() < deadline, "expected a refusal: {refused}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
