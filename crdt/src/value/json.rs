@@ -66,14 +66,12 @@ fn decode_field(value: Json, field: &FieldDef) -> Result<Option<Tree>, ValueErro
         }
         (Count::List, Json::List(items)) => {
             let items: Result<Vec<_>, _> = items.into_iter().map(|item| decode_value(item, field)).collect();
-            Tree::List(items?.into_iter().flatten().collect())
+            Tree::List(items?.into_iter().map(|item| item.unwrap_or(Tree::Null)).collect())
         }
         (Count::Map, Json::Object(entries)) => {
             let mut map = BTreeMap::new();
             for (key, value) in entries {
-                if let Some(value) = decode_value(value, field)? {
-                    map.insert(key.into(), value);
-                }
+                map.insert(key.into(), decode_value(value, field)?.unwrap_or(Tree::Null));
             }
             Tree::Map(map)
         }
@@ -87,7 +85,7 @@ fn wrong_json(field: &FieldDef, found: &Json, wanted: &'static str) -> ValueErro
     ValueError::Mismatch { at: field.name.to_owned(), found: found.kind(), wanted }
 }
 
-/// One value; none for a zero time and for embedded null.
+/// One value; none for a zero time and for embedded null (in a list or a map: null).
 fn decode_value(value: Json, field: &FieldDef) -> Result<Option<Tree>, ValueError> {
     Ok(Some(match (field.scalar, value) {
         (scalar, Json::Null) => return Ok(zero(scalar)),
@@ -288,6 +286,7 @@ fn put_value(out: &mut Vec<u8>, field: &FieldDef, value: &Tree) -> Result<(), Va
             put_string(out, text, Escape::Html)
         }
         (Scalar::Bool, Tree::Bool(value)) => put_bool(out, *value),
+        (Scalar::Time | Scalar::MicroTime | Scalar::Fields | Scalar::Raw, Tree::Null) => out.extend_from_slice(b"null"),
         (Scalar::Int32 | Scalar::IntOrString, Tree::Int(value)) if i32::try_from(*value).is_ok() => {
             out.extend_from_slice(value.to_string().as_bytes());
         }

@@ -82,11 +82,9 @@ fn decode_field(
         }
         (Count::Map, _) => {
             let (key, value) = decode_map_entry(content(reader, wire, field)?, field)?;
-            if let Some(value) = value {
-                let entries = fields.entry(field.key.clone()).or_insert_with(Tree::map);
-                if let Tree::Map(entries) = entries {
-                    entries.insert(key, value);
-                }
+            let entries = fields.entry(field.key.clone()).or_insert_with(Tree::map);
+            if let Tree::Map(entries) = entries {
+                entries.insert(key, value.unwrap_or(Tree::Null));
             }
         }
     }
@@ -95,8 +93,8 @@ fn decode_field(
 
 fn push(fields: &mut Fields, field: &FieldDef, value: Option<Tree>) {
     let list = fields.entry(field.key.clone()).or_insert_with(|| Tree::List(Vec::new()));
-    if let (Tree::List(items), Some(value)) = (list, value) {
-        items.push(value);
+    if let Tree::List(items) = list {
+        items.push(value.unwrap_or(Tree::Null));
     }
 }
 
@@ -125,7 +123,7 @@ fn text<'a>(bytes: &'a [u8], field: &FieldDef) -> Result<&'a str, ValueError> {
     std::str::from_utf8(bytes).map_err(|_| ValueError::malformed(field.name, "a string is not UTF-8"))
 }
 
-/// One value; none for a zero time and for empty embedded content, which are the same as absence.
+/// One value; none for a zero time and for empty embedded content, which are the same as absence (in a list or a map: null).
 fn decode_value(reader: &mut Reader<'_>, wire: Wire, field: &FieldDef) -> Result<Option<Tree>, ValueError> {
     if let Scalar::Bool | Scalar::Int32 | Scalar::Int64 = field.scalar {
         if wire != Wire::Varint {
@@ -308,6 +306,7 @@ fn encode_value(out: &mut Vec<u8>, number: u32, field: &FieldDef, value: &Tree) 
                 Ok(())
             })?;
         }
+        (Scalar::Time | Scalar::MicroTime | Scalar::Fields | Scalar::Raw, Tree::Null) => put_bytes(out, number, &[]),
         (Scalar::Quantity, Tree::Text(text)) => put_wrapped(out, number, text.as_bytes())?,
         (Scalar::IntOrString, Tree::Int(_) | Tree::Text(_)) => {
             let (kind, integer, text) = match value {

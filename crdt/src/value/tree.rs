@@ -15,7 +15,7 @@ pub type Field = Arc<str>;
 /// flattened, base64 and timestamps in one spelling, fields without explicit presence absent when they are zero.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Tree {
-    /// JSON null inside unknown content; known fields are absent instead.
+    /// JSON null inside unknown content, and the zero time in a list or map; known fields are absent instead.
     Null,
     /// A boolean.
     Bool(bool),
