@@ -1,10 +1,9 @@
 //! The outermost layer of a stored value: which encoding it has, and which kind it holds.
 
 use super::error::ValueError;
-use super::json_text::{self, Json};
+use super::json::{self, Json};
+use super::protobuf::{self, Reader, Wire, put_bytes, put_nested};
 use super::tree::Tree;
-use super::wire::{Reader, Wire, put_bytes, put_nested};
-use super::{json, protobuf};
 use crate::schema;
 use std::collections::BTreeMap;
 
@@ -153,7 +152,7 @@ fn decode_protobuf(envelope: &[u8]) -> Result<Decoded, ValueError> {
 }
 
 fn decode_json(value: &[u8]) -> Result<Decoded, ValueError> {
-    let Json::Object(mut object) = json_text::parse(value)? else {
+    let Json::Object(mut object) = json::parse(value)? else {
         return Err(ValueError::malformed("JSON", "an object is no map"));
     };
     let mut take = |name: &str| {

@@ -3,12 +3,10 @@
 mod envelope;
 mod error;
 mod json;
-mod json_text;
 mod normal;
 mod protobuf;
 mod time;
 mod tree;
-mod wire;
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! The normal form of single values, which both codecs share: what is zero, and how special types are spelled.
 
 use super::error::ValueError;
-use super::json_text::{self, Escape, Json};
+use super::json::{self, Escape, Json};
 use super::time;
 use super::tree::Tree;
 use crate::schema::Scalar;
@@ -53,7 +53,7 @@ pub(super) fn time_tree(scalar: Scalar, seconds: i64, micros: u32, at: &str) -> 
 
 /// Embedded content: canonical when it is JSON, otherwise the bytes as they are; none when there is none.
 pub(super) fn embedded(bytes: &[u8]) -> Option<Tree> {
-    match json_text::parse(bytes) {
+    match json::parse(bytes) {
         Ok(value) => embedded_json(&value),
         Err(_) if bytes.is_empty() => None,
         Err(_) => Some(Tree::Bytes(Bytes::copy_from_slice(bytes))),
@@ -66,7 +66,7 @@ pub(super) fn embedded_json(value: &Json) -> Option<Tree> {
         return None;
     }
     let mut canonical = Vec::new();
-    json_text::put_canonical(&mut canonical, value, Escape::Minimal);
+    json::put_canonical(&mut canonical, value, Escape::Minimal);
     Some(Tree::Raw(Bytes::from(canonical)))
 }
 

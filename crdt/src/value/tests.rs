@@ -101,8 +101,8 @@ fn unknown_protobuf_fields_survive_where_they_were() {
     let mut tree = object.tree.clone();
     let raw = |number: u32| {
         let mut raw = Vec::new();
-        wire::put_number(&mut raw, number, 7);
-        wire::put_bytes(&mut raw, number, b"new");
+        protobuf::put_number(&mut raw, number, 7);
+        protobuf::put_bytes(&mut raw, number, b"new");
         Tree::Bytes(raw.into())
     };
     let Tree::Map(fields) = &mut tree else { panic!("map") };

@@ -1,13 +1,13 @@
 //! JSON as text: a reader that keeps numbers as they are written, and a writer that spells strings as Go does.
 
-use super::error::ValueError;
+use crate::value::error::ValueError;
 
 /// Nesting that a reader follows. kube-apiserver's own limit is higher, but no object of its API comes near this.
-pub(super) const DEPTH_MAX: usize = 128;
+pub(in crate::value) const DEPTH_MAX: usize = 128;
 
 /// A parsed value. Objects keep their order; of equal names the last one counts.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) enum Json {
+pub(in crate::value) enum Json {
     Null,
     Bool(bool),
     /// The token.
@@ -18,7 +18,7 @@ pub(super) enum Json {
 }
 
 impl Json {
-    pub(super) fn kind(&self) -> &'static str {
+    pub(in crate::value) fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",
             Json::Bool(_) => "a boolean",
@@ -35,7 +35,7 @@ fn malformed(problem: &'static str) -> ValueError {
 }
 
 /// Reads one value that fills `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Json, ValueError> {
+pub(in crate::value) fn parse(bytes: &[u8]) -> Result<Json, ValueError> {
     let text = std::str::from_utf8(bytes).map_err(|_| malformed("not UTF-8"))?;
     let mut parser = Parser { text, at: 0 };
     let value = parser.value(0)?;
@@ -234,7 +234,7 @@ impl Parser<'_> {
 
 /// Which characters a writer escapes beyond those that JSON demands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Escape {
+pub(in crate::value) enum Escape {
     /// Those of HTML and JavaScript, as Go's encoding/json does for whole objects.
     Html,
     /// None: the form in which trees and protobuf hold embedded JSON.
@@ -242,7 +242,7 @@ pub(super) enum Escape {
 }
 
 /// Writes a string with its quotes.
-pub(super) fn put_string(out: &mut Vec<u8>, text: &str, escape: Escape) {
+pub(in crate::value) fn put_string(out: &mut Vec<u8>, text: &str, escape: Escape) {
     out.push(b'"');
     for c in text.chars() {
         match c {
@@ -266,7 +266,7 @@ fn put_code(out: &mut Vec<u8>, c: char) {
 }
 
 /// Writes a value without blanks and with sorted names: the one form in which embedded JSON is kept.
-pub(super) fn put_canonical(out: &mut Vec<u8>, value: &Json, escape: Escape) {
+pub(in crate::value) fn put_canonical(out: &mut Vec<u8>, value: &Json, escape: Escape) {
     match value {
         Json::Null => out.extend_from_slice(b"null"),
         Json::Bool(true) => out.extend_from_slice(b"true"),

@@ -1,13 +1,13 @@
-//! Protobuf's wire format: tags, varints, length-delimited bytes. What the schema adds is in `protobuf.rs`.
+//! Protobuf's wire format: tags, varints, length-delimited bytes. What the schema adds is in `decode.rs` and `encode.rs`.
 
-use super::error::ValueError;
+use crate::value::error::ValueError;
 
 /// Nesting of unknown groups that a reader follows before it gives up; Kubernetes writes no groups at all.
 const GROUP_DEPTH_MAX: u32 = 16;
 
 /// How a field's content is delimited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wire {
+pub(in crate::value) enum Wire {
     Varint,
     Fixed64,
     Bytes,
@@ -18,7 +18,7 @@ pub(super) enum Wire {
 
 /// A cursor over encoded bytes.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'a> {
+pub(in crate::value) struct Reader<'a> {
     rest: &'a [u8],
 }
 
@@ -27,15 +27,15 @@ fn truncated() -> ValueError {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(in crate::value) fn new(bytes: &'a [u8]) -> Self {
         Reader { rest: bytes }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::value) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(super) fn varint(&mut self) -> Result<u64, ValueError> {
+    pub(in crate::value) fn varint(&mut self) -> Result<u64, ValueError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let (byte, rest) = self.rest.split_first().ok_or_else(truncated)?;
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
         Err(ValueError::malformed("protobuf", "a number has more than 64 bits"))
     }
 
-    pub(super) fn tag(&mut self) -> Result<(u32, Wire), ValueError> {
+    pub(in crate::value) fn tag(&mut self) -> Result<(u32, Wire), ValueError> {
         let tag = self.varint()?;
         let number = u32::try_from(tag >> 3).ok().filter(|number| (1..1 << 29).contains(number));
         let number = number.ok_or_else(|| ValueError::malformed("protobuf", "a field number is out of range"))?;
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
         Ok((number, wire))
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], ValueError> {
+    pub(in crate::value) fn bytes(&mut self) -> Result<&'a [u8], ValueError> {
         let length = usize::try_from(self.varint()?).map_err(|_| truncated())?;
         self.take(length)
     }
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the content of the field whose tag was just read.
-    pub(super) fn skip(&mut self, number: u32, wire: Wire) -> Result<(), ValueError> {
+    pub(in crate::value) fn skip(&mut self, number: u32, wire: Wire) -> Result<(), ValueError> {
         self.skip_within(number, wire, 0)
     }
 
@@ -101,12 +101,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes that `later` has read since this state.
-    pub(super) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
+    pub(in crate::value) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
         self.rest.get(..self.rest.len() - later.rest.len()).unwrap_or_default()
     }
 }
 
-pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(in crate::value) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -114,7 +114,7 @@ pub(super) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-pub(super) fn put_tag(out: &mut Vec<u8>, number: u32, wire: Wire) {
+pub(in crate::value) fn put_tag(out: &mut Vec<u8>, number: u32, wire: Wire) {
     let code = match wire {
         Wire::Varint => 0,
         Wire::Fixed64 => 1,
@@ -126,20 +126,20 @@ pub(super) fn put_tag(out: &mut Vec<u8>, number: u32, wire: Wire) {
     put_varint(out, u64::from(number) << 3 | code);
 }
 
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+pub(in crate::value) fn put_bytes(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_tag(out, number, Wire::Bytes);
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-pub(super) fn put_number(out: &mut Vec<u8>, number: u32, value: i64) {
+pub(in crate::value) fn put_number(out: &mut Vec<u8>, number: u32, value: i64) {
     put_tag(out, number, Wire::Varint);
     put_varint(out, value as u64);
 }
 
 /// Writes a nested message: the body goes to the end of `out`, then its length is moved before it. That costs one move of
 /// the body a level, and no allocation.
-pub(super) fn put_nested(
+pub(in crate::value) fn put_nested(
     out: &mut Vec<u8>,
     number: u32,
     body: impl FnOnce(&mut Vec<u8>) -> Result<(), ValueError>,
