@@ -47,7 +47,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 fn world_of(sites: usize, fixture: usize) -> Result<World, TestCaseError> {
-    let (_, tree, shape) = &fixtures()[fixture];
+    let (_, tree, shape) = fixtures().get(fixture).expect("one of the fixtures");
     let mut world = World::new(sites);
     world.shape = *shape;
     world.check_items = false;

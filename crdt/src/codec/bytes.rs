@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
     pub(crate) fn text_after(&mut self, head: u64, bits: u32) -> Result<Arc<str>, DecodeError> {
         let number = head >> bits;
         if head & (1 << (bits - 1)) != 0 {
-            return words::word(number).map(Arc::from).ok_or(DecodeError::Malformed("dictionary word"));
+            return words::word(number).ok_or(DecodeError::Malformed("dictionary word"));
         }
         let n = usize::try_from(number).map_err(|_| DecodeError::Truncated)?;
         let text = std::str::from_utf8(self.take(n)?).map_err(|_| DecodeError::Malformed("text"))?;

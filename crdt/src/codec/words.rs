@@ -2,7 +2,7 @@
 //! few bytes long.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// IMPORTANT: positions are part of the format. Words may be added at the end; none may move, change or go.
 const WORDS: [&str; 104] = [
@@ -121,9 +121,11 @@ pub(super) fn index_of(word: &str) -> Option<u64> {
     INDEX.get_or_init(|| WORDS.iter().copied().zip(0..).collect()).get(word).copied()
 }
 
-/// The word at a position.
-pub(super) fn word(index: u64) -> Option<&'static str> {
-    WORDS.get(usize::try_from(index).ok()?).copied()
+/// The word at a position. All that read it share one copy.
+pub(super) fn word(index: u64) -> Option<Arc<str>> {
+    static SHARED: OnceLock<Vec<Arc<str>>> = OnceLock::new();
+    let shared = SHARED.get_or_init(|| WORDS.iter().map(|word| Arc::from(*word)).collect());
+    shared.get(usize::try_from(index).ok()?).cloned()
 }
 
 #[cfg(test)]
@@ -140,10 +142,9 @@ mod tests {
     /// The format's promise: what a released version wrote is read as the same words.
     #[test]
     fn positions_are_frozen() {
-        assert_eq!(
-            (word(0), word(31), word(32), word(63)),
-            (Some("metadata"), Some("key"), Some("apps"), Some("paused"))
-        );
-        assert_eq!(word(103), Some("v1"));
+        for (index, frozen) in [(0, "metadata"), (31, "key"), (32, "apps"), (63, "paused"), (103, "v1")] {
+            assert_eq!(word(index).as_deref(), Some(frozen));
+        }
+        assert_eq!(word(104), None);
     }
 }

@@ -85,12 +85,12 @@ impl Object {
 
     fn collapse(&mut self, kept: Dot, w: &mut Writing<'_>) {
         if self.lives.len() < 2 {
-            self.lives.retain(|&dot, _| dot == kept || !w.observed(dot));
+            self.lives.retain(|dot, _| *dot == kept || !w.observed(*dot));
             return;
         }
         let winner = self.lives.get(&kept).cloned();
-        self.lives.retain(|&dot, life| {
-            let stays = dot == kept || !w.observed(dot);
+        self.lives.retain(|dot, life| {
+            let stays = *dot == kept || !w.observed(*dot);
             // What the writer did not see of the life that goes is lost with it.
             if !stays && let (Some(winner), false) = (&winner, w.observed(life.newest().dot)) {
                 w.concurrent_create(winner, life);
@@ -101,8 +101,8 @@ impl Object {
 
     /// Drops every life that the deleter saw. Concurrent and later lives stay.
     fn delete(&mut self, w: &mut Writing<'_>) {
-        self.lives.retain(|&dot, life| {
-            let stays = !w.observed(dot);
+        self.lives.retain(|dot, life| {
+            let stays = !w.observed(*dot);
             let newest = life.newest();
             if !stays && !w.observed(newest.dot) {
                 w.lost(Rule::LostToDelete, String::new(), Version { stamp: newest, tree: life.tree() });

@@ -3,8 +3,9 @@
 use super::form::Leaf;
 use super::life::{Life, LifeInfo, Object};
 use super::node::{Item, List, Node};
-use super::path::{ItemKey, read_ascending};
+use super::path::ItemKey;
 use super::register::Register;
+use super::sorted::Sorted;
 use crate::codec::{ActorTable, DecodeError, Reader, Writer};
 use crate::dot::{ActorId, Stamp};
 use crate::value::Tree;
@@ -21,16 +22,21 @@ const LIST: u8 = 8;
 impl Object {
     /// The stored form, with a checksum.
     pub fn encode(&self) -> Vec<u8> {
-        let mut stamps = BTreeSet::new();
+        let mut stamps: Vec<Stamp> = Vec::new();
+        // Most of a state was written together, so most stamps follow their equals.
+        let mut note = |stamp| {
+            if stamps.last() != Some(&stamp) {
+                stamps.push(stamp);
+            }
+        };
         for life in self.lives.values() {
-            stamps.insert(life.born);
-            life.root.each_stamp(&mut |stamp| {
-                stamps.insert(stamp);
-            });
+            note(life.born);
+            life.root.each_stamp(&mut note);
         }
+        stamps.sort_unstable();
+        stamps.dedup();
         let actors: BTreeSet<ActorId> = stamps.iter().map(|stamp| stamp.dot.actor).collect();
         let actors = ActorTable(actors.into_iter().collect());
-        let stamps: Vec<Stamp> = stamps.into_iter().collect();
         let mut w = Writer::new();
         w.byte(FORMAT);
         w.count(actors.0.len());
@@ -59,7 +65,7 @@ impl Object {
         let actors = (0..r.count()?).map(|_| r.actor()).collect::<Result<_, _>>().map(ActorTable)?;
         let stamps: Vec<Stamp> = (0..r.count()?).map(|_| actors.read_stamp(&mut r)).collect::<Result<_, _>>()?;
         let n = r.count()?;
-        let lives = read_ascending(&mut r, n, |r| {
+        let lives = read_sorted(&mut r, n, |r| {
             let (born, _) = read_stamp(r, &stamps)?;
             let life = Life { born, info: LifeInfo::read(r)?, root: Node::read_state(&stamps, r)? };
             Ok((born.dot, life))
@@ -101,7 +107,7 @@ impl Node {
         }
         if header & FIELDS != 0 {
             w.count(self.fields.len());
-            for (name, child) in &self.fields {
+            for (name, child) in self.fields.iter() {
                 w.text(name);
                 child.write_state(stamps, w);
             }
@@ -122,7 +128,7 @@ impl Node {
         let mut node = Node { register, ..Node::default() };
         if header & FIELDS != 0 {
             let n = r.count()?;
-            node.fields = read_ascending(r, n, |r| Ok((r.text()?, r.nested(|r| Node::read_state(stamps, r))?)))?;
+            node.fields = read_sorted(r, n, |r| Ok((r.text()?, r.nested(|r| Node::read_state(stamps, r))?)))?;
         }
         if header & LIST != 0 {
             node.list = Some(Box::new(List::read_state(stamps, r)?));
@@ -134,10 +140,10 @@ impl Node {
 impl List {
     fn write_state(&self, stamps: &[Stamp], w: &mut Writer) {
         w.count(self.items.len());
-        for (key, item) in &self.items {
+        for (key, item) in self.items.iter() {
             key.write(w);
             w.count(item.births.len());
-            for (birth, content) in &item.births {
+            for (birth, content) in item.births.iter() {
                 write_stamp(*birth, stamps, 0, w);
                 content.write_state(stamps, w);
             }
@@ -152,10 +158,10 @@ impl List {
 
     fn read_state(stamps: &[Stamp], r: &mut Reader<'_>) -> Result<List, DecodeError> {
         let n = r.count()?;
-        let items = read_ascending(r, n, |r| {
+        let items = read_sorted(r, n, |r| {
             let key = ItemKey::read(r)?;
             let n = r.count()?;
-            let births = read_ascending(r, n, |r| {
+            let births = read_sorted(r, n, |r| {
                 let (birth, _) = read_stamp(r, stamps)?;
                 Ok((birth, r.nested(|r| Node::read_state(stamps, r))?))
             })?;
@@ -168,6 +174,22 @@ impl List {
         })?;
         Ok(List { items, order })
     }
+}
+
+/// Reads a map whose keys must ascend: equal states have one form only.
+fn read_sorted<K: Ord, V>(
+    r: &mut Reader<'_>,
+    n: usize,
+    mut read: impl FnMut(&mut Reader<'_>) -> Result<(K, V), DecodeError>,
+) -> Result<Sorted<K, V>, DecodeError> {
+    let mut out = Sorted::default();
+    for _ in 0..n {
+        let (key, value) = read(r)?;
+        if !out.push(key, value) {
+            return Err(DecodeError::Malformed("order of keys"));
+        }
+    }
+    Ok(out)
 }
 
 fn read_register<T>(

@@ -5,99 +5,77 @@
 
 use super::life::{Life, Object};
 use super::node::{Item, List, Node};
+use super::sorted::Sorted;
+use crate::dot::Dot;
 use crate::version_vector::VersionVector;
-use std::collections::BTreeMap;
+
+/// The histories of both sides.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    left: &'a VersionVector,
+    right: &'a VersionVector,
+}
 
 /// Joins two states of one key. `a_seen` and `b_seen` are the histories that the two states include.
 ///
 /// Commutative, associative and idempotent; the result is the state of a site that has seen both histories.
 pub fn join(a: &Object, a_seen: &VersionVector, b: &Object, b_seen: &VersionVector) -> Object {
-    let lives = join_maps(
-        &a.lives,
-        &b.lives,
-        |dot, _| !b_seen.contains(*dot),
-        |dot, _| !a_seen.contains(*dot),
-        |x, y| Some(Life { born: x.born, info: x.info.clone(), root: x.root.join(a_seen, &y.root, b_seen) }),
-    );
-    Object { lives }
+    let seen = Seen { left: a_seen, right: b_seen };
+    let both = |a: &Life, b: &Life| Life { born: a.born, info: a.info.clone(), root: a.root.join(&b.root, seen) };
+    Object { lives: seen.join_dotted(&a.lives, &b.lives, |dot| *dot, both) }
 }
 
-/// Values of both maps: those of both sides joined, those of one side kept on a condition, possibly changed by it.
-fn join_maps<K: Ord + Clone, V: Clone>(
-    a: &BTreeMap<K, V>,
-    b: &BTreeMap<K, V>,
-    keep_a: impl Fn(&K, &V) -> bool,
-    keep_b: impl Fn(&K, &V) -> bool,
-    both: impl Fn(&V, &V) -> Option<V>,
-) -> BTreeMap<K, V> {
-    let mut out = BTreeMap::new();
-    for (k, v) in a {
-        let joined = match b.get(k) {
-            Some(other) => both(v, other),
-            None => keep_a(k, v).then(|| v.clone()),
-        };
-        if let Some(v) = joined {
-            out.insert(k.clone(), v);
-        }
+impl Seen<'_> {
+    /// Joins values that their keys' dots bring into being. What only one side holds was removed by the other, or is
+    /// new to it; in the second case it comes with all its content, since who saw the content saw its dot.
+    fn join_dotted<K: Ord + Clone, V: Clone>(
+        self,
+        a: &Sorted<K, V>,
+        b: &Sorted<K, V>,
+        dot: impl Fn(&K) -> Dot,
+        both: impl Fn(&V, &V) -> V,
+    ) -> Sorted<K, V> {
+        a.merge(b, |key, a, b| match (a, b) {
+            (Some(a), Some(b)) => Some(both(a, b)),
+            (Some(a), None) => (!self.right.contains(dot(key))).then(|| a.clone()),
+            (None, Some(b)) => (!self.left.contains(dot(key))).then(|| b.clone()),
+            (None, None) => None,
+        })
     }
-    for (k, v) in b {
-        if !a.contains_key(k) && keep_b(k, v) {
-            out.insert(k.clone(), v.clone());
-        }
-    }
-    out
 }
 
 impl Node {
-    pub(super) fn join(&self, seen: &VersionVector, other: &Node, other_seen: &VersionVector) -> Node {
-        let mut fields = BTreeMap::new();
+    /// All writes of both: what a join is for sides that have seen nothing of each other.
+    pub(super) fn union(&self, other: &Node) -> Node {
+        let nothing = VersionVector::new();
+        self.join(other, Seen { left: &nothing, right: &nothing })
+    }
+
+    fn join(&self, other: &Node, seen: Seen<'_>) -> Node {
         let empty = Node::default();
-        for name in self.fields.keys().chain(other.fields.keys()) {
-            if fields.contains_key(name) {
-                continue;
-            }
-            let mine = self.fields.get(name).unwrap_or(&empty);
-            let theirs = other.fields.get(name).unwrap_or(&empty);
-            let joined = mine.join(seen, theirs, other_seen);
-            if !joined.is_empty() {
-                fields.insert(name.clone(), joined);
-            }
-        }
+        let fields = self.fields.merge(&other.fields, |_, a, b| {
+            Some(a.unwrap_or(&empty).join(b.unwrap_or(&empty), seen)).filter(|child| !child.is_empty())
+        });
         let list = match (&self.list, &other.list) {
             (None, None) => None,
-            (mine, theirs) => {
+            (a, b) => {
                 let empty = List::default();
-                let mine = mine.as_deref().unwrap_or(&empty);
-                let theirs = theirs.as_deref().unwrap_or(&empty);
-                Some(mine.join(seen, theirs, other_seen)).filter(|list| !list.is_empty()).map(Box::new)
+                let joined = a.as_deref().unwrap_or(&empty).join(b.as_deref().unwrap_or(&empty), seen);
+                Some(joined).filter(|list| !list.is_empty()).map(Box::new)
             }
         };
-        Node { register: self.register.join(seen, &other.register, other_seen), fields, list }
+        Node { register: self.register.join(seen.left, &other.register, seen.right), fields, list }
     }
 }
 
 impl List {
-    fn join(&self, seen: &VersionVector, other: &List, other_seen: &VersionVector) -> List {
+    fn join(&self, other: &List, seen: Seen<'_>) -> List {
         let empty = Item::default();
-        let mut items = BTreeMap::new();
-        for key in self.items.keys().chain(other.items.keys()) {
-            if items.contains_key(key) {
-                continue;
-            }
-            let mine = self.items.get(key).unwrap_or(&empty);
-            let theirs = other.items.get(key).unwrap_or(&empty);
-            // A birth that the other side has never seen comes with its whole content: who saw a content saw its birth.
-            let births = join_maps(
-                &mine.births,
-                &theirs.births,
-                |birth, _| !other_seen.contains(birth.dot),
-                |birth, _| !seen.contains(birth.dot),
-                |a, b| Some(a.join(seen, b, other_seen)),
-            );
-            if !births.is_empty() {
-                items.insert(key.clone(), Item { births });
-            }
-        }
-        List { items, order: self.order.join(seen, &other.order, other_seen) }
+        let items = self.items.merge(&other.items, |_, a, b| {
+            let (a, b) = (a.unwrap_or(&empty), b.unwrap_or(&empty));
+            let births = seen.join_dotted(&a.births, &b.births, |birth| birth.dot, |a, b| a.join(b, seen));
+            Some(Item { births }).filter(|item| !item.births.is_empty())
+        });
+        List { items, order: self.order.join(seen.left, &other.order, seen.right) }
     }
 }

@@ -1,10 +1,10 @@
 //! The state of one shared key: its lives.
 
 use super::node::Node;
+use super::sorted::Sorted;
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::dot::{Dot, Stamp};
 use crate::value::Tree;
-use std::collections::BTreeMap;
 
 /// What belongs to a life and never changes in it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -52,7 +52,7 @@ impl Life {
 /// [`Object::apply`] as the entry's dependencies and to [`join`](super::join) as the history of either side.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Object {
-    pub(super) lives: BTreeMap<Dot, Life>,
+    pub(super) lives: Sorted<Dot, Life>,
 }
 
 impl Object {
@@ -68,7 +68,7 @@ impl Object {
 
     /// Every life, by dot.
     pub fn lives(&self) -> impl Iterator<Item = (Dot, &Life)> {
-        self.lives.iter().map(|(&dot, life)| (dot, life))
+        self.lives.iter().map(|(dot, life)| (*dot, life))
     }
 
     /// The life that is shown: the earliest born, as AlreadyExists would have enforced on one cluster (rule M17).

@@ -14,6 +14,8 @@ mod form;
 
 mod patch;
 
+mod sorted;
+
 mod register;
 
 mod node;

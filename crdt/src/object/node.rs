@@ -10,9 +10,9 @@
 use super::form::Leaf;
 use super::path::ItemKey;
 use super::register::Register;
+use super::sorted::Sorted;
 use crate::dot::Stamp;
 use crate::value::Field;
-use std::collections::BTreeMap;
 
 /// A place: a register, a struct or map, or a keyed list or set.
 ///
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Node {
     pub(super) register: Register<Leaf>,
-    pub(super) fields: BTreeMap<Field, Node>,
+    pub(super) fields: Sorted<Field, Node>,
     /// None if there is neither an item nor an order.
     pub(super) list: Option<Box<List>>,
 }
@@ -30,7 +30,7 @@ pub struct Node {
 /// A keyed list or a set.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct List {
-    pub(super) items: BTreeMap<ItemKey, Item>,
+    pub(super) items: Sorted<ItemKey, Item>,
     /// The written order, where it is not the order of births.
     pub(super) order: Register<Vec<ItemKey>>,
 }
@@ -39,7 +39,7 @@ pub struct List {
 /// then shown united. An element of a set has empty contents.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Item {
-    pub(super) births: BTreeMap<Stamp, Node>,
+    pub(super) births: Sorted<Stamp, Node>,
 }
 
 impl Node {
@@ -76,7 +76,7 @@ impl List {
     }
 
     fn each_stamp(&self, visit: &mut impl FnMut(Stamp)) {
-        for (birth, content) in self.items.values().flat_map(|item| &item.births) {
+        for (birth, content) in self.items.values().flat_map(|item| item.births.iter()) {
             visit(*birth);
             content.each_stamp(visit);
         }

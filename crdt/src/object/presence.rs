@@ -1,12 +1,12 @@
 //! The births of list items, and a deliberately wrong variant of them for the tests.
 
 use super::node::Node;
+use super::sorted::Sorted;
 use crate::dot::Stamp;
-use std::collections::BTreeMap;
 
 #[cfg(not(test))]
 mod real {
-    use super::{BTreeMap, Node, Stamp};
+    use super::{Node, Sorted, Stamp};
 
     pub(in super::super) fn birth(stamp: Stamp) -> Stamp {
         stamp
@@ -16,9 +16,9 @@ mod real {
         true
     }
 
-    pub(in super::super) fn revive(_: &mut BTreeMap<Stamp, Node>) {}
+    pub(in super::super) fn revive(_: &mut Sorted<Stamp, Node>) {}
 
-    pub(in super::super) fn bury(_: &mut BTreeMap<Stamp, Node>) {}
+    pub(in super::super) fn bury(_: &mut Sorted<Stamp, Node>) {}
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ pub(crate) mod mutant {
     //! The mutant without presence: an item is there while it has content, so a concurrent change inside a removed item
     //! brings back half of it. It exists to prove that the laws notice.
 
-    use super::{BTreeMap, Node, Stamp};
+    use super::{Node, Sorted, Stamp};
     use std::cell::Cell;
 
     thread_local! {
@@ -54,13 +54,13 @@ pub(crate) mod mutant {
         !ON.get()
     }
 
-    pub(crate) fn revive(births: &mut BTreeMap<Stamp, Node>) {
+    pub(crate) fn revive(births: &mut Sorted<Stamp, Node>) {
         if ON.get() {
-            births.entry(Stamp::default()).or_default();
+            births.entry(&Stamp::default());
         }
     }
 
-    pub(crate) fn bury(births: &mut BTreeMap<Stamp, Node>) {
+    pub(crate) fn bury(births: &mut Sorted<Stamp, Node>) {
         if ON.get() {
             births.retain(|_, content| !content.is_empty());
         }

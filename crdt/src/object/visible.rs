@@ -6,7 +6,6 @@ use super::path::{ItemKey, Path, Step};
 use super::register::Register;
 use crate::dot::Stamp;
 use crate::value::Tree;
-use crate::version_vector::VersionVector;
 use bytes::Bytes;
 use serde_json::Value as Json;
 use std::borrow::Cow;
@@ -75,8 +74,7 @@ impl Item {
     pub(super) fn united(&self) -> Cow<'_, Node> {
         let mut births = self.births.values();
         let first = births.next().map_or_else(|| Cow::Owned(Node::default()), Cow::Borrowed);
-        let nothing = VersionVector::new();
-        births.fold(first, |all, node| Cow::Owned(all.join(&nothing, node, &nothing)))
+        births.fold(first, |all, node| Cow::Owned(all.union(node)))
     }
 
     fn visible(&self, key: &ItemKey) -> Tree {

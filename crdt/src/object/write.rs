@@ -24,7 +24,7 @@ impl Node {
             Step::Item(key) => {
                 self.become_list(w);
                 let list = self.list.get_or_insert_default();
-                let item = list.items.entry(key.clone()).or_default();
+                let item = list.items.entry(key);
                 w.within(step, |w| match (rest, value) {
                     ([], Value::Add(form)) => item.add(form, w),
                     _ => item.set(rest, value, w),
@@ -69,8 +69,11 @@ impl Node {
                 self.become_list(w);
                 self.forget_list(w);
                 let list = self.list.get_or_insert_default();
-                for (key, item_form) in items {
-                    let item = list.items.entry(key.clone()).or_default();
+                // In key order, which is where the items go.
+                let mut by_key: Vec<_> = items.iter().collect();
+                by_key.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+                for (key, item_form) in by_key {
+                    let item = list.items.entry(key);
                     w.within(&Step::Item(key.clone()), |w| item.add(item_form, w));
                 }
                 if !items.is_sorted_by(|(a, _), (b, _)| a < b) {
@@ -159,7 +162,7 @@ impl Node {
     }
 
     fn edit_field(&mut self, name: &Field, edit: impl FnOnce(&mut Node)) {
-        let child = self.fields.entry(name.clone()).or_default();
+        let child = self.fields.entry(name);
         edit(child);
         if child.is_empty() {
             self.fields.remove(name);
@@ -194,7 +197,7 @@ impl Item {
     fn add(&mut self, form: &Form, w: &mut Writing<'_>) {
         self.remove(w);
         let birth = presence::birth(w.stamp);
-        self.births.entry(birth).or_default().write(form, w);
+        self.births.entry(&birth).write(form, w);
         // The item was added twice: both contents are shown together, only what both wrote can clash.
         if let Some(mine) = self.births.get(&birth) {
             for other in self.births.iter().filter(|(stamp, _)| **stamp != birth).map(|(_, content)| content) {
@@ -207,7 +210,7 @@ impl Item {
     fn set(&mut self, rest: &[Step], value: &Value, w: &mut Writing<'_>) {
         presence::revive(&mut self.births);
         let mut alive = false;
-        for (birth, content) in &mut self.births {
+        for (birth, content) in self.births.iter_mut() {
             if birth.dot == w.stamp.dot || w.observed(birth.dot) {
                 alive = true;
                 content.set(rest, value, w);
@@ -223,7 +226,7 @@ impl Item {
         if rest.is_empty() && presence::removes_births() {
             return self.remove(w);
         }
-        for (birth, content) in &mut self.births {
+        for (birth, content) in self.births.iter_mut() {
             if birth.dot == w.stamp.dot || w.observed(birth.dot) {
                 content.delete(rest, w);
             }
@@ -262,13 +265,13 @@ fn note_clashes(mine: &Node, other: &Node, w: &mut Writing<'_>) {
     {
         w.concurrent_write((a.0, &a.1.tree), (b.0, &b.1.tree));
     }
-    for (name, child) in &mine.fields {
+    for (name, child) in mine.fields.iter() {
         if let Some(other) = other.fields.get(name) {
             w.within(&Step::Field(name.clone()), |w| note_clashes(child, other, w));
         }
     }
     let (Some(list), Some(other)) = (&mine.list, &other.list) else { return };
-    for (key, item) in &list.items {
+    for (key, item) in list.items.iter() {
         if let Some(other) = other.items.get(key) {
             w.within(&Step::Item(key.clone()), |w| note_clashes(&item.united(), &other.united(), w));
         }
