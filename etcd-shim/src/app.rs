@@ -1,11 +1,24 @@
 //! The composition root: a configuration becomes a running site. Everything is bound before anything is served.
 
 use crate::{
-    config::{Config, ConfigError},
+    admin,
+    config::{Config, ConfigError, ListenUrl},
+    etcd::{
+        self, Context, Member, Shared,
+        alarm::Alarms,
+        server::{Acceptor, BindError, Listener, Workers, accept},
+    },
+    metrics::Metrics,
     telemetry,
 };
-use std::io;
+use archipel_store::{Store, error::OpenError};
+use axum::Router;
+use std::{io, sync::Arc, time::Instant};
 use thiserror::Error;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    task::JoinSet,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Why a site could not be served.
@@ -15,9 +28,33 @@ pub enum AppError {
     /// A flag.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The runtime.
-    #[error("the runtime did not start: {0}")]
-    Runtime(#[source] io::Error),
+    /// An address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The metrics.
+    #[error("metrics could not be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Threads, runtimes, signals.
+    #[error("the process could not be set up: {0}")]
+    Process(#[from] io::Error),
+}
+
+/// A running site, as the parts of the process see it.
+#[derive(Debug)]
+pub struct Site {
+    /// What the operator decided.
+    pub config: Config,
+    /// The store.
+    pub store: Store,
+    /// The metrics; rooms register their own.
+    pub metrics: Metrics,
+    /// Cancelled when the process stops.
+    pub stop: CancellationToken,
+    /// Tasks of the process on its main runtime; they end when `stop` is cancelled.
+    pub tasks: JoinSet<()>,
 }
 
 /// Serves a site until SIGTERM or SIGINT.
@@ -25,14 +62,113 @@ pub enum AppError {
 /// # Errors
 /// What kept the site from being served; nothing was served then.
 pub fn serve(config: Config) -> Result<(), AppError> {
+    let started = Instant::now();
     telemetry::start(&config);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(AppError::Runtime)?;
-    runtime.block_on(run(config))
+    let workers = Arc::new(Workers::start()?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(config, &workers, started));
+    drop(runtime);
+    if let Some(workers) = Arc::into_inner(workers) {
+        workers.stop();
+    }
+    outcome
 }
 
-async fn run(config: Config) -> Result<(), AppError> {
+async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result<(), AppError> {
+    // A taken address is the most common mistake: it is found before the store is touched.
+    let clients = bind(&config.listen_client).await?;
+    let scrapers = bind(&config.listen_metrics).await?;
     let stop = CancellationToken::new();
-    tracing::info!(name = config.name, "starting");
-    stop.cancel();
+    let signals = on_signal(stop.clone())?;
+
+    let store = open(&config).await?;
+    let metrics = Metrics::new(config.quota_bytes.unwrap_or(0))?;
+    let mut site = Site { config, store, metrics, stop, tasks: JoinSet::new() };
+    site.tasks.spawn(signals);
+
+    let context = context(&site);
+    serve_on(&mut site, workers, clients, &etcd::routes(&context));
+    serve_on(&mut site, workers, scrapers, &admin::http::metrics_routes(context.clone()));
+    ready(&site, started);
+
+    site.stop.cancelled().await;
+    tracing::info!("closing the site");
+    while site.tasks.join_next().await.is_some() {}
+    site.store.close().await;
+    tracing::info!("closed");
     Ok(())
+}
+
+/// Opens the store on a thread that may block: recovery reads the whole log.
+async fn open(config: &Config) -> Result<Store, AppError> {
+    let mut settings = archipel_store::Config::new(&config.data_dir, &config.name);
+    settings.prefix.clone_from(&config.kubernetes_prefix);
+    settings.min_lease_ttl_s = config.min_lease_ttl_s;
+    settings.fsync = config.fsync;
+    let opened = tokio::task::spawn_blocking(move || Store::open(settings)).await;
+    Ok(opened.map_err(io::Error::other)??)
+}
+
+fn context(site: &Site) -> Context {
+    let config = &site.config;
+    Context::new(Shared {
+        store: site.store.clone(),
+        member: Member::new(identity(&config.name), config.name.clone(), config.advertise_client.clone()),
+        limits: config.limits,
+        progress_notify: config.progress_notify,
+        alarms: Alarms::new(config.quota_bytes),
+        metrics: site.metrics.clone(),
+        stop: site.stop.clone(),
+    })
+}
+
+/// Sixteen bytes that tell this member from others.
+fn identity(name: &str) -> [u8; 16] {
+    let mut identity = *b"archipel\0\0\0\0\0\0\0\0";
+    identity.iter_mut().skip(8).zip(name.bytes()).for_each(|(byte, letter)| *byte = letter);
+    identity
+}
+
+async fn bind(urls: &[ListenUrl]) -> Result<Vec<(ListenUrl, Listener)>, BindError> {
+    let mut bound = Vec::with_capacity(urls.len());
+    for url in urls {
+        bound.push((url.clone(), Listener::bind(url).await?));
+    }
+    Ok(bound)
+}
+
+fn serve_on(site: &mut Site, workers: &Arc<Workers>, listeners: Vec<(ListenUrl, Listener)>, router: &Router) {
+    for (url, listener) in listeners {
+        let acceptor = Acceptor {
+            workers: Arc::clone(workers),
+            router: router.clone(),
+            max_concurrent_streams: site.config.limits.max_concurrent_streams,
+            network: site.metrics.network.clone(),
+            stop: site.stop.clone(),
+        };
+        site.tasks.spawn(accept(listener, acceptor));
+        tracing::info!(address = %url, "serving");
+    }
+}
+
+/// The line that scripts and test frameworks wait for.
+fn ready(site: &Site, started: Instant) {
+    let revision = site.store.revision();
+    let started_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(name = site.config.name, revision, started_ms, "ready to serve client requests");
+}
+
+/// Cancels `stop` at SIGTERM or SIGINT.
+fn on_signal(stop: CancellationToken) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            () = stop.cancelled() => return,
+        };
+        tracing::info!(signal = name, "stopping");
+        stop.cancel();
+    })
 }

@@ -1,1 +1,3 @@
-//! The admin API: health, metrics and versions over HTTP.
+//! The admin side of the process: health, metrics and versions over HTTP.
+
+pub mod http;

@@ -1,0 +1,119 @@
+//! The KV service: decode, validate in etcd's order, ask the store, answer.
+//! Predecessor on the write path: the gRPC server; successor: `validate`, `convert`, then the store.
+
+use super::{
+    alarm,
+    context::Context,
+    convert,
+    range_stream::{self, RangeStream},
+    status::{self, EtcdError},
+    validate,
+    wire::{
+        CompactionRequest, CompactionResponse, DeleteRangeRequest, DeleteRangeResponse, PutRequest, PutResponse,
+        RangeRequest, RangeResponse, TxnRequest, TxnResponse, kv_server::Kv,
+    },
+};
+use prost::Message;
+use tonic::{Request, Response, Status};
+
+/// etcdserverpb.KV.
+#[derive(Clone, Debug)]
+pub struct KvService {
+    context: Context,
+}
+
+impl KvService {
+    /// The service over the shared context.
+    #[must_use]
+    pub fn new(context: Context) -> KvService {
+        KvService { context }
+    }
+
+    fn range_now(&self, request: RangeRequest) -> Result<Response<RangeResponse>, Status> {
+        validate::range(&request)?;
+        let (revision, reply) = self.context.store.range(&convert::range(request)).map_err(status::from_store)?;
+        self.context.metrics.mvcc.range.inc();
+        Ok(Response::new(convert::range_response(self.context.header(revision), reply)))
+    }
+
+    async fn put_now(&self, request: PutRequest) -> Result<Response<PutResponse>, Status> {
+        validate::put(&request)?;
+        self.fits(&request)?;
+        self.context.alarms.admit(&self.context.store, alarm::put_bytes(&request))?;
+        let (revision, reply) = self.context.store.put(convert::put(request)).await.map_err(status::from_store)?;
+        self.context.metrics.mvcc.put.inc();
+        Ok(Response::new(convert::put_response(self.context.header(revision), reply)))
+    }
+
+    async fn delete_range_now(&self, request: DeleteRangeRequest) -> Result<Response<DeleteRangeResponse>, Status> {
+        validate::delete_range(&request)?;
+        self.fits(&request)?;
+        let (revision, reply) =
+            self.context.store.delete_range(convert::delete_range(request)).await.map_err(status::from_store)?;
+        self.context.metrics.mvcc.delete.inc_by(u64::try_from(reply.deleted).unwrap_or(0));
+        Ok(Response::new(convert::delete_range_response(self.context.header(revision), reply)))
+    }
+
+    async fn txn_now(&self, request: TxnRequest) -> Result<Response<TxnResponse>, Status> {
+        validate::txn(&request, self.context.limits.max_txn_ops)?;
+        self.fits(&request)?;
+        if validate::txn_puts(&request) {
+            self.context.alarms.admit(&self.context.store, request.encoded_len())?;
+        }
+        let (revision, reply) = self.context.store.txn(convert::txn(request)).await.map_err(status::from_store)?;
+        self.context.metrics.mvcc.count_txn(&reply);
+        Ok(Response::new(convert::txn_response(self.context.header(revision), reply)))
+    }
+
+    async fn compact_now(&self, request: CompactionRequest) -> Result<Response<CompactionResponse>, Status> {
+        let CompactionRequest { revision, physical } = request;
+        let revision = self.context.store.compact(revision, physical).await.map_err(status::from_store)?;
+        Ok(Response::new(CompactionResponse { header: Some(self.context.header(revision)) }))
+    }
+
+    /// etcd's limit on one write (server/etcdserver/v3_server.go: MaxRequestBytes).
+    fn fits(&self, request: &impl Message) -> Result<(), EtcdError> {
+        if request.encoded_len() > self.context.limits.max_request_bytes {
+            return Err(EtcdError::RequestTooLarge);
+        }
+        Ok(())
+    }
+}
+
+#[tonic::async_trait]
+impl Kv for KvService {
+    type RangeStreamStream = RangeStream;
+
+    async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+        let call = self.context.metrics.calls.range.start();
+        call.end(self.range_now(request.into_inner()))
+    }
+
+    async fn range_stream(&self, request: Request<RangeRequest>) -> Result<Response<RangeStream>, Status> {
+        let call = self.context.metrics.calls.range_stream.start();
+        call.end(range_stream::start(&self.context, request.into_inner()).map(Response::new))
+    }
+
+    async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        let call = self.context.metrics.calls.put.start();
+        call.end(self.put_now(request.into_inner()).await)
+    }
+
+    async fn delete_range(
+        &self,
+        request: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        let call = self.context.metrics.calls.delete_range.start();
+        call.end(self.delete_range_now(request.into_inner()).await)
+    }
+
+    async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        let call = self.context.metrics.calls.txn.start();
+        call.end(self.txn_now(request.into_inner()).await)
+    }
+
+    async fn compact(&self, request: Request<CompactionRequest>) -> Result<Response<CompactionResponse>, Status> {
+        let call = self.context.metrics.calls.compact.start();
+        call.end(self.compact_now(request.into_inner()).await)
+    }
+}

@@ -1,0 +1,126 @@
+//! The Lease service (etcd: server/etcdserver/api/v3rpc/lease.go).
+
+use super::{
+    alarm,
+    context::Context,
+    status,
+    wire::{
+        LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseLeasesRequest,
+        LeaseLeasesResponse, LeaseRevokeRequest, LeaseRevokeResponse, LeaseStatus, LeaseTimeToLiveRequest,
+        LeaseTimeToLiveResponse, lease_server::Lease,
+    },
+};
+use std::pin::Pin;
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+/// TTL of a lease that does not exist, in TimeToLive.
+const TTL_UNKNOWN: i64 = -1;
+
+/// etcdserverpb.Lease.
+#[derive(Clone, Debug)]
+pub struct LeaseService {
+    context: Context,
+}
+
+impl LeaseService {
+    /// The service over the shared context.
+    #[must_use]
+    pub fn new(context: Context) -> LeaseService {
+        LeaseService { context }
+    }
+
+    async fn grant(&self, request: LeaseGrantRequest) -> Result<Response<LeaseGrantResponse>, Status> {
+        self.context.alarms.admit(&self.context.store, alarm::lease_bytes())?;
+        let (revision, id, ttl) =
+            self.context.store.lease_grant(request.id, request.ttl).await.map_err(status::from_store)?;
+        self.context.metrics.lease.granted.inc();
+        let header = Some(self.context.header(revision));
+        Ok(Response::new(LeaseGrantResponse { header, id, ttl, error: String::new() }))
+    }
+
+    async fn revoke(&self, request: LeaseRevokeRequest) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let revision = self.context.store.lease_revoke(request.id).await.map_err(status::from_store)?;
+        self.context.metrics.lease.revoked.inc();
+        Ok(Response::new(LeaseRevokeResponse { header: Some(self.context.header(revision)) }))
+    }
+
+    fn time_to_live(&self, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
+        let found = self.context.store.lease_time_to_live(request.id, request.keys);
+        let header = Some(self.context.header_now());
+        match found {
+            Some(lease) => LeaseTimeToLiveResponse {
+                header,
+                id: request.id,
+                ttl: lease.remaining_s,
+                granted_ttl: lease.granted_s,
+                keys: lease.keys,
+            },
+            None => {
+                LeaseTimeToLiveResponse { header, id: request.id, ttl: TTL_UNKNOWN, granted_ttl: 0, keys: Vec::new() }
+            }
+        }
+    }
+}
+
+/// One reply a request: the granted TTL, or 0 if there is no such lease.
+async fn keep_alive(context: Context, request: LeaseKeepAliveRequest) -> LeaseKeepAliveResponse {
+    let ttl = context.store.lease_keep_alive(request.id).await.unwrap_or(0);
+    if ttl > 0 {
+        context.metrics.lease.renewed.inc();
+    }
+    LeaseKeepAliveResponse { header: Some(context.header_now()), id: request.id, ttl }
+}
+
+#[tonic::async_trait]
+impl Lease for LeaseService {
+    type LeaseKeepAliveStream = Pin<Box<dyn Stream<Item = Result<LeaseKeepAliveResponse, Status>> + Send>>;
+
+    async fn lease_grant(&self, request: Request<LeaseGrantRequest>) -> Result<Response<LeaseGrantResponse>, Status> {
+        let call = self.context.metrics.calls.lease_grant.start();
+        call.end(self.grant(request.into_inner()).await)
+    }
+
+    async fn lease_revoke(
+        &self,
+        request: Request<LeaseRevokeRequest>,
+    ) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let call = self.context.metrics.calls.lease_revoke.start();
+        call.end(self.revoke(request.into_inner()).await)
+    }
+
+    async fn lease_keep_alive(
+        &self,
+        request: Request<Streaming<LeaseKeepAliveRequest>>,
+    ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
+        let call = self.context.metrics.calls.lease_keep_alive.start();
+        let context = self.context.clone();
+        let replies = request.into_inner().then(move |request| {
+            let context = context.clone();
+            async move {
+                match request {
+                    Ok(request) => Ok(keep_alive(context, request).await),
+                    Err(status) => Err(status),
+                }
+            }
+        });
+        call.end(Ok(Response::new(Box::pin(replies))))
+    }
+
+    async fn lease_time_to_live(
+        &self,
+        request: Request<LeaseTimeToLiveRequest>,
+    ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        let call = self.context.metrics.calls.lease_time_to_live.start();
+        call.end(Ok(Response::new(self.time_to_live(request.get_ref()))))
+    }
+
+    async fn lease_leases(
+        &self,
+        _request: Request<LeaseLeasesRequest>,
+    ) -> Result<Response<LeaseLeasesResponse>, Status> {
+        let call = self.context.metrics.calls.lease_leases.start();
+        let leases = self.context.store.leases().into_iter().map(|id| LeaseStatus { id }).collect();
+        call.end(Ok(Response::new(LeaseLeasesResponse { header: Some(self.context.header_now()), leases })))
+    }
+}

@@ -1,0 +1,88 @@
+//! All services and HTTP paths of the client port as one router.
+
+use super::{
+    auth::AuthService,
+    cluster::ClusterService,
+    context::Context,
+    kv::KvService,
+    lease::LeaseService,
+    maintenance::MaintenanceService,
+    status,
+    watch::WatchService,
+    wire::{
+        auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer, lease_server::LeaseServer,
+        maintenance_server::MaintenanceServer, watch_server::WatchServer,
+    },
+};
+use crate::admin;
+use axum::{Router, response::Response};
+use http::HeaderMap;
+use tonic::{Code, service::Routes};
+
+/// What etcd adds to the largest request for the receive limit (server/etcdserver/api/v3rpc/grpc.go).
+const RECEIVE_OVERHEAD_BYTES: usize = 512 * 1024;
+/// How the gRPC library begins its refusal of a message above the receive limit.
+const TOO_LARGE: &str = "Error, decoded message length too large: found ";
+
+/// The router of the client port: gRPC by its paths, plain HTTP by etcd's.
+pub fn routes(context: &Context) -> Router {
+    let receive_max = context.limits.max_request_bytes + RECEIVE_OVERHEAD_BYTES;
+    macro_rules! server {
+        ($server:ident, $service:expr) => {
+            $server::new($service).max_decoding_message_size(receive_max).max_encoding_message_size(usize::MAX)
+        };
+    }
+    Routes::new(server!(KvServer, KvService::new(context.clone())))
+        .add_service(server!(WatchServer, WatchService::new(context.clone())))
+        .add_service(server!(LeaseServer, LeaseService::new(context.clone())))
+        .add_service(server!(MaintenanceServer, MaintenanceService::new(context.clone())))
+        .add_service(server!(ClusterServer, ClusterService::new(context.clone())))
+        .add_service(server!(AuthServer, AuthService::new(context.clone())))
+        .into_axum_router()
+        .layer(axum::middleware::map_response(etcds_size_refusal))
+        .merge(admin::http::client_routes(context.clone()))
+}
+
+/// Gives the refusal of a message above the receive limit the code and text that etcd's clients know.
+async fn etcds_size_refusal(mut response: Response) -> Response {
+    if let Some(status) = size_refusal(response.headers()) {
+        // A refusal is a response without a body whose status stands in the headers.
+        if status.add_header(response.headers_mut()).is_err() {
+            tracing::debug!("a status could not be rewritten");
+        }
+    }
+    response
+}
+
+fn size_refusal(headers: &HeaderMap) -> Option<tonic::Status> {
+    // Looked at first, because nearly every response has none.
+    headers.get("grpc-status")?;
+    let status = tonic::Status::from_header_map(headers)?;
+    if status.code() != Code::OutOfRange {
+        return None;
+    }
+    let numbers = status.message().strip_prefix(TOO_LARGE)?;
+    let (found, rest) = numbers.split_once(" bytes, the limit is: ")?;
+    let limit = rest.split_once(' ').map_or(rest, |(limit, _)| limit);
+    Some(status::message_too_large(found, limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_librarys_size_refusal_is_rewritten() {
+        let headers = |code, message: &str| {
+            let mut headers = HeaderMap::new();
+            tonic::Status::new(code, message).add_header(&mut headers).unwrap();
+            headers
+        };
+        let refusal = "Error, decoded message length too large: found 3000000 bytes, the limit is: 2097152 bytes";
+        let status = size_refusal(&headers(Code::OutOfRange, refusal)).unwrap();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.message(), "grpc: received message larger than max (3000000 vs. 2097152)");
+        assert!(size_refusal(&headers(Code::OutOfRange, "etcdserver: too large lease TTL")).is_none());
+        assert!(size_refusal(&HeaderMap::new()).is_none());
+    }
+}

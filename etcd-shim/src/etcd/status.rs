@@ -1,0 +1,152 @@
+//! etcd's error codes and texts, and nothing else has them. Go clients look a status' text up in a table of exact
+//! strings (etcd api/v3rpc/rpctypes/error.go), and kube-apiserver compares what comes out.
+
+use archipel_store::error::RequestError;
+use tonic::{Code, Status};
+
+/// An error of etcd's catalogue that this server can give.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum EtcdError {
+    EmptyKey,
+    KeyNotFound,
+    ValueProvided,
+    LeaseProvided,
+    TooManyOps,
+    DuplicateKey,
+    InvalidSortOption,
+    Compacted,
+    FutureRevision,
+    NoSpace,
+    LeaseNotFound,
+    LeaseExists,
+    LeaseTtlTooLarge,
+    MemberNotFound,
+    MemberNotLearner,
+    MemberNotEnoughStarted,
+    MemberBadUrls,
+    MemberUrlsExist,
+    RequestTooLarge,
+    TooManyRequests,
+    AuthNotEnabled,
+    BadLeaderTransferee,
+    Stopped,
+}
+
+impl EtcdError {
+    /// Every error of the table.
+    pub const ALL: &'static [EtcdError] = &[
+        EtcdError::EmptyKey,
+        EtcdError::KeyNotFound,
+        EtcdError::ValueProvided,
+        EtcdError::LeaseProvided,
+        EtcdError::TooManyOps,
+        EtcdError::DuplicateKey,
+        EtcdError::InvalidSortOption,
+        EtcdError::Compacted,
+        EtcdError::FutureRevision,
+        EtcdError::NoSpace,
+        EtcdError::LeaseNotFound,
+        EtcdError::LeaseExists,
+        EtcdError::LeaseTtlTooLarge,
+        EtcdError::MemberNotFound,
+        EtcdError::MemberNotLearner,
+        EtcdError::MemberNotEnoughStarted,
+        EtcdError::MemberBadUrls,
+        EtcdError::MemberUrlsExist,
+        EtcdError::RequestTooLarge,
+        EtcdError::TooManyRequests,
+        EtcdError::AuthNotEnabled,
+        EtcdError::BadLeaderTransferee,
+        EtcdError::Stopped,
+    ];
+
+    /// Code and exact text.
+    #[must_use]
+    pub const fn row(self) -> (Code, &'static str) {
+        use EtcdError as E;
+        match self {
+            E::EmptyKey => (Code::InvalidArgument, "etcdserver: key is not provided"),
+            E::KeyNotFound => (Code::InvalidArgument, "etcdserver: key not found"),
+            E::ValueProvided => (Code::InvalidArgument, "etcdserver: value is provided"),
+            E::LeaseProvided => (Code::InvalidArgument, "etcdserver: lease is provided"),
+            E::TooManyOps => (Code::InvalidArgument, "etcdserver: too many operations in txn request"),
+            E::DuplicateKey => (Code::InvalidArgument, "etcdserver: duplicate key given in txn request"),
+            E::InvalidSortOption => (Code::InvalidArgument, "etcdserver: invalid sort option"),
+            E::Compacted => (Code::OutOfRange, "etcdserver: mvcc: required revision has been compacted"),
+            E::FutureRevision => (Code::OutOfRange, "etcdserver: mvcc: required revision is a future revision"),
+            E::NoSpace => (Code::ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
+            E::LeaseNotFound => (Code::NotFound, "etcdserver: requested lease not found"),
+            E::LeaseExists => (Code::FailedPrecondition, "etcdserver: lease already exists"),
+            E::LeaseTtlTooLarge => (Code::OutOfRange, "etcdserver: too large lease TTL"),
+            E::MemberNotFound => (Code::NotFound, "etcdserver: member not found"),
+            E::MemberNotLearner => (Code::FailedPrecondition, "etcdserver: can only promote a learner member"),
+            E::MemberNotEnoughStarted => (
+                Code::FailedPrecondition,
+                "etcdserver: re-configuration failed due to not enough started members",
+            ),
+            E::MemberBadUrls => (Code::InvalidArgument, "etcdserver: given member URLs are invalid"),
+            E::MemberUrlsExist => (Code::FailedPrecondition, "etcdserver: Peer URLs already exists"),
+            E::RequestTooLarge => (Code::InvalidArgument, "etcdserver: request is too large"),
+            E::TooManyRequests => (Code::ResourceExhausted, "etcdserver: too many requests"),
+            E::AuthNotEnabled => (Code::FailedPrecondition, "etcdserver: authentication is not enabled"),
+            E::BadLeaderTransferee => (Code::FailedPrecondition, "etcdserver: bad leader transferee"),
+            E::Stopped => (Code::Unavailable, "etcdserver: server stopped"),
+        }
+    }
+}
+
+/// Reason of a refused watch whose id is taken (etcd server/storage/mvcc/watcher.go).
+pub const WATCH_ID_TAKEN: &str = "mvcc: duplicate watch ID provided on the WatchStream";
+/// Reason of a refused watch whose range holds nothing.
+pub const WATCH_RANGE_EMPTY: &str = "mvcc: watcher range is empty";
+
+impl From<EtcdError> for Status {
+    fn from(error: EtcdError) -> Status {
+        let (code, text) = error.row();
+        Status::new(code, text)
+    }
+}
+
+/// What the store refused, in etcd's words.
+#[must_use]
+pub fn from_store(error: RequestError) -> Status {
+    match error {
+        RequestError::EmptyKey => EtcdError::EmptyKey.into(),
+        RequestError::KeyNotFound => EtcdError::KeyNotFound.into(),
+        RequestError::Compacted { .. } => EtcdError::Compacted.into(),
+        RequestError::FutureRevision { .. } => EtcdError::FutureRevision.into(),
+        RequestError::LeaseNotFound => EtcdError::LeaseNotFound.into(),
+        RequestError::LeaseExists => EtcdError::LeaseExists.into(),
+        RequestError::LeaseTtlTooLarge => EtcdError::LeaseTtlTooLarge.into(),
+        RequestError::TooManyRequests => EtcdError::TooManyRequests.into(),
+        RequestError::ShareForbids(reason) => Status::permission_denied(format!("archipel: {reason}")),
+        RequestError::Stopped(reason) => {
+            // Clients know the text; the operator needs the reason.
+            tracing::error!(reason, "a request was refused: the site stopped acknowledging");
+            EtcdError::Stopped.into()
+        }
+        // A new kind of refusal that has no word in etcd.
+        other => Status::unknown(format!("archipel: {other}")),
+    }
+}
+
+/// The text that gRPC's Go library gives to a message above the receive limit, with its code. The library used here
+/// says the same with another code and text; kube-apiserver and etcd's own tests look at these.
+#[must_use]
+pub fn message_too_large(found: &str, limit: &str) -> Status {
+    Status::resource_exhausted(format!("grpc: received message larger than max ({found} vs. {limit})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn texts_are_unique_and_etcds() {
+        let texts: BTreeSet<_> = EtcdError::ALL.iter().map(|error| error.row().1).collect();
+        assert_eq!(texts.len(), EtcdError::ALL.len());
+        assert!(texts.iter().all(|text| text.starts_with("etcdserver: ")));
+    }
+}
