@@ -64,6 +64,9 @@ pub struct Site {
 pub fn serve(config: Config) -> Result<(), AppError> {
     let started = Instant::now();
     telemetry::start(&config);
+    for flag in &config.without_effect {
+        tracing::warn!(flag, "this flag of etcd has no effect: a site is one member and keeps its own storage");
+    }
     let workers = Arc::new(Workers::start()?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(run(config, &workers, started));

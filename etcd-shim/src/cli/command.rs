@@ -32,8 +32,8 @@ pub enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let words = config::etcd_style(std::env::args_os().collect());
-    let cli = match parse(words) {
-        Ok(cli) => cli,
+    let (cli, without_effect) = match parse(words) {
+        Ok(parsed) => parsed,
         Err(error) => error.exit(),
     };
     let outcome = match cli.command {
@@ -45,7 +45,7 @@ pub fn run() -> ExitCode {
             print!("{}", config::version_lines());
             Ok(())
         }
-        None => config::Config::from_flags(cli.serve).map_err(Into::into).and_then(app::serve),
+        None => serve(cli.serve, without_effect),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,10 +56,17 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Parses; etcd's flags that have no effect here are accepted too.
-fn parse(words: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let command = config::with_accepted_flags(Cli::command());
-    Cli::from_arg_matches(&command.try_get_matches_from(words)?)
+fn serve(flags: config::Flags, without_effect: Vec<String>) -> Result<(), app::AppError> {
+    let mut config = config::Config::from_flags(flags)?;
+    config.without_effect = without_effect;
+    app::serve(config)
+}
+
+/// Parses; etcd's flags that have no effect here are accepted too, and returned by name.
+fn parse(words: Vec<OsString>) -> Result<(Cli, Vec<String>), clap::Error> {
+    let matches = config::with_accepted_flags(Cli::command()).try_get_matches_from(words)?;
+    let without_effect = config::given_without_effect(&matches, |variable| std::env::var_os(variable).is_some());
+    Ok((Cli::from_arg_matches(&matches)?, without_effect))
 }
 
 #[cfg(test)]
@@ -67,7 +74,7 @@ mod tests {
     use super::*;
 
     fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
-        parse(config::etcd_style(words.iter().map(OsString::from).collect()))
+        parse(config::etcd_style(words.iter().map(OsString::from).collect())).map(|(cli, _)| cli)
     }
 
     #[test]
@@ -80,15 +87,16 @@ mod tests {
 
     #[test]
     fn flags_without_effect_are_taken_in_every_form() {
-        let cli = parsed(&[
+        let words = [
             "etcd",
             "--initial-cluster",
             "a=http://127.0.0.1:0",
             "--snapshot-count=10000",
             "-pre-vote",
             "--strict-reconfig-check=false",
-        ]);
-        assert!(cli.is_ok(), "{cli:?}");
+        ];
+        let (_, without_effect) = parse(config::etcd_style(words.iter().map(OsString::from).collect())).unwrap();
+        assert_eq!(without_effect, ["initial-cluster", "snapshot-count", "pre-vote", "strict-reconfig-check"]);
     }
 
     #[test]

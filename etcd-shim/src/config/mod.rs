@@ -3,10 +3,10 @@
 mod flags;
 pub use flags::{Flags, etcd_style};
 mod accepted;
-pub use accepted::with_accepted_flags;
+pub use accepted::{given_without_effect, with_accepted_flags};
 mod urls;
 pub use urls::{ListenUrl, UrlError};
 mod settings;
-pub use settings::{Config, ConfigError};
+pub use settings::{Config, ConfigError, Limits};
 mod version;
 pub use version::{ETCD_CLUSTER_VERSION, ETCD_STORAGE_VERSION, ETCD_VERSION, version_lines};

@@ -40,6 +40,8 @@ pub struct Config {
     pub log_level: String,
     /// Log lines as JSON objects, as etcd writes them.
     pub log_json: bool,
+    /// Flags of etcd that were given and have no effect here.
+    pub without_effect: Vec<String>,
 }
 
 /// Limits of the etcd interface.
@@ -116,6 +118,7 @@ impl Config {
             fsync: !flags.unsafe_no_fsync,
             log_level: flags.log_level,
             log_json,
+            without_effect: Vec::new(),
         })
     }
 }

@@ -4,9 +4,7 @@
 use super::{
     context::Context,
     status::EtcdError,
-    wire::{
-        AuthStatusRequest, AuthStatusResponse, AuthenticateRequest, AuthenticateResponse, auth_server::Auth,
-    },
+    wire::{AuthStatusRequest, AuthStatusResponse, AuthenticateRequest, AuthenticateResponse, auth_server::Auth},
 };
 use tonic::{Request, Response, Status};
 
@@ -15,14 +13,14 @@ const FIRST_AUTH_REVISION: u64 = 1;
 
 /// etcdserverpb.Auth.
 #[derive(Clone, Debug)]
-pub struct AuthService {
+pub(crate) struct AuthService {
     context: Context,
 }
 
 impl AuthService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> AuthService {
+    pub(crate) fn new(context: Context) -> AuthService {
         AuthService { context }
     }
 }

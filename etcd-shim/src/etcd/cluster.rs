@@ -14,14 +14,14 @@ use tonic::{Request, Response, Status};
 
 /// etcdserverpb.Cluster.
 #[derive(Clone, Debug)]
-pub struct ClusterService {
+pub(crate) struct ClusterService {
     context: Context,
 }
 
 impl ClusterService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> ClusterService {
+    pub(crate) fn new(context: Context) -> ClusterService {
         ClusterService { context }
     }
 

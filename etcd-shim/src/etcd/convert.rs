@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 /// A checked Range.
 #[must_use]
-pub fn range(request: wire::RangeRequest) -> RangeRequest {
+pub(crate) fn range(request: wire::RangeRequest) -> RangeRequest {
     let sort_order = match request.sort_order() {
         range_request::SortOrder::None => SortOrder::None,
         range_request::SortOrder::Ascend => SortOrder::Ascend,
@@ -46,7 +46,7 @@ pub fn range(request: wire::RangeRequest) -> RangeRequest {
 
 /// A checked Put.
 #[must_use]
-pub fn put(request: wire::PutRequest) -> PutRequest {
+pub(crate) fn put(request: wire::PutRequest) -> PutRequest {
     PutRequest {
         key: request.key,
         value: request.value,
@@ -59,13 +59,13 @@ pub fn put(request: wire::PutRequest) -> PutRequest {
 
 /// A checked DeleteRange.
 #[must_use]
-pub fn delete_range(request: wire::DeleteRangeRequest) -> DeleteRangeRequest {
+pub(crate) fn delete_range(request: wire::DeleteRangeRequest) -> DeleteRangeRequest {
     DeleteRangeRequest { key: request.key, range_end: request.range_end, prev_kv: request.prev_kv }
 }
 
 /// A checked transaction.
 #[must_use]
-pub fn txn(request: wire::TxnRequest) -> TxnRequest {
+pub(crate) fn txn(request: wire::TxnRequest) -> TxnRequest {
     TxnRequest {
         compare: request.compare.into_iter().map(compare).collect(),
         success: request.success.into_iter().filter_map(op).collect(),
@@ -110,25 +110,25 @@ fn compare(compare: wire::Compare) -> Compare {
 
 /// Answer to a Range.
 #[must_use]
-pub fn range_response(header: ResponseHeader, reply: RangeReply) -> wire::RangeResponse {
+pub(crate) fn range_response(header: ResponseHeader, reply: RangeReply) -> wire::RangeResponse {
     wire::RangeResponse { header: Some(header), kvs: reply.kvs, more: reply.more, count: reply.count }
 }
 
 /// Answer to a Put.
 #[must_use]
-pub fn put_response(header: ResponseHeader, reply: PutReply) -> wire::PutResponse {
+pub(crate) fn put_response(header: ResponseHeader, reply: PutReply) -> wire::PutResponse {
     wire::PutResponse { header: Some(header), prev_kv: reply.prev_kv }
 }
 
 /// Answer to a DeleteRange.
 #[must_use]
-pub fn delete_range_response(header: ResponseHeader, reply: DeleteRangeReply) -> wire::DeleteRangeResponse {
+pub(crate) fn delete_range_response(header: ResponseHeader, reply: DeleteRangeReply) -> wire::DeleteRangeResponse {
     wire::DeleteRangeResponse { header: Some(header), deleted: reply.deleted, prev_kvs: reply.prev_kvs }
 }
 
 /// Answer to a transaction. Headers inside carry the revision and nothing else, as in etcd.
 #[must_use]
-pub fn txn_response(header: ResponseHeader, reply: TxnReply) -> wire::TxnResponse {
+pub(crate) fn txn_response(header: ResponseHeader, reply: TxnReply) -> wire::TxnResponse {
     wire::TxnResponse {
         header: Some(header),
         succeeded: reply.succeeded,
@@ -150,7 +150,7 @@ fn op_response(revision: i64, reply: OpReply) -> wire::ResponseOp {
 
 /// An event of a watch.
 #[must_use]
-pub fn event(event: WatchEvent) -> wire::Event {
+pub(crate) fn event(event: WatchEvent) -> wire::Event {
     let kind = match event.kind {
         WatchEventKind::Put => wire::event::EventType::Put,
         WatchEventKind::Delete => wire::event::EventType::Delete,

@@ -18,14 +18,14 @@ use tonic::{Request, Response, Status};
 
 /// etcdserverpb.KV.
 #[derive(Clone, Debug)]
-pub struct KvService {
+pub(crate) struct KvService {
     context: Context,
 }
 
 impl KvService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> KvService {
+    pub(crate) fn new(context: Context) -> KvService {
         KvService { context }
     }
 

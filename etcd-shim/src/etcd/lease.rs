@@ -19,14 +19,14 @@ const TTL_UNKNOWN: i64 = -1;
 
 /// etcdserverpb.Lease.
 #[derive(Clone, Debug)]
-pub struct LeaseService {
+pub(crate) struct LeaseService {
     context: Context,
 }
 
 impl LeaseService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> LeaseService {
+    pub(crate) fn new(context: Context) -> LeaseService {
         LeaseService { context }
     }
 

@@ -20,14 +20,14 @@ const EVERYTHING: &[u8] = &[0];
 
 /// etcdserverpb.Maintenance.
 #[derive(Clone, Debug)]
-pub struct MaintenanceService {
+pub(crate) struct MaintenanceService {
     context: Context,
 }
 
 impl MaintenanceService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> MaintenanceService {
+    pub(crate) fn new(context: Context) -> MaintenanceService {
         MaintenanceService { context }
     }
 

@@ -7,22 +7,22 @@ pub mod wire {
     tonic::include_proto!("etcdserverpb");
 }
 
-pub mod server;
 mod routes;
+pub mod server;
 pub use routes::routes;
 
 mod context;
 pub use context::{Context, Member, Shared};
 pub mod alarm;
 
-mod kv;
-mod range_stream;
-mod validate;
+mod auth;
+mod cluster;
 mod convert;
-mod watch;
+mod kv;
 mod lease;
 mod maintenance;
-mod cluster;
-mod auth;
+mod range_stream;
+mod validate;
+mod watch;
 
 pub mod status;

@@ -5,9 +5,7 @@
 
 use super::{
     context::Context,
-    convert,
-    status,
-    validate,
+    convert, status, validate,
     wire::{RangeRequest, RangeResponse, RangeStreamResponse, ResponseHeader, range_request},
 };
 use archipel_store::{View, mvcc};
@@ -21,23 +19,19 @@ const FIRST_CHUNK_KEYS: i64 = 10;
 const CHUNK_KEYS_MAX: i64 = 10_000;
 
 /// The reply's stream. Chunks are made as the client takes them.
-pub type RangeStream = tokio_stream::Iter<Chunks>;
+pub(crate) type RangeStream = tokio_stream::Iter<Chunks>;
 
 /// Checks the request and pins the state.
 ///
 /// # Errors
 /// As Range; unimplemented for another order than the default and for filters, as in etcd.
-pub fn start(context: &Context, request: RangeRequest) -> Result<RangeStream, Status> {
+pub(crate) fn start(context: &Context, request: RangeRequest) -> Result<RangeStream, Status> {
     validate::range(&request)?;
     if !default_order(&request) {
         return Err(Status::unimplemented("sorted range stream is not supported"));
     }
-    let filters = [
-        request.min_mod_revision,
-        request.max_mod_revision,
-        request.min_create_revision,
-        request.max_create_revision,
-    ];
+    let filters =
+        [request.min_mod_revision, request.max_mod_revision, request.min_create_revision, request.max_create_revision];
     if filters.iter().any(|filter| *filter != 0) {
         return Err(Status::unimplemented("range stream with revision filters is not supported"));
     }
@@ -49,13 +43,12 @@ pub fn start(context: &Context, request: RangeRequest) -> Result<RangeStream, St
 
 /// None of any target but KEY counts as ascending; by key, ascending is the default.
 fn default_order(request: &RangeRequest) -> bool {
-    request.sort_target() == range_request::SortTarget::Key
-        && request.sort_order() != range_request::SortOrder::Descend
+    request.sort_target() == range_request::SortTarget::Key && request.sort_order() != range_request::SortOrder::Descend
 }
 
 /// The chunks that are still to come.
 #[derive(Debug)]
-pub struct Chunks {
+pub(crate) struct Chunks {
     view: View,
     header: ResponseHeader,
     /// What is left to read; its key moves on.
@@ -107,7 +100,7 @@ impl Chunks {
         let keys = i64::try_from(reply.kvs.len()).unwrap_or(i64::MAX);
         let bytes: usize = reply.kvs.iter().map(Bytes::len).sum();
         self.keys_left = self.keys_left.map(|left| left - keys);
-        let next = reply.kvs.last().and_then(|kv| key_of(kv)).map(|key| successor(&key));
+        let next = reply.kvs.last().and_then(key_of).map(|key| successor(&key));
         let ended = !reply.more || self.keys_left == Some(0) || next.is_none();
         if let Some(next) = next {
             self.request.key = next;
@@ -115,7 +108,7 @@ impl Chunks {
         self.chunk_keys = next_chunk_keys(self.chunk_keys, bytes, self.chunk_bytes);
         self.done = ended;
         self.read.push_back(RangeResponse {
-            header: ended.then(|| self.header.clone()),
+            header: ended.then(|| self.header),
             kvs: reply.kvs,
             more: ended && reply.more,
             count: if ended { self.count } else { 0 },

@@ -81,10 +81,9 @@ impl EtcdError {
             E::LeaseTtlTooLarge => (Code::OutOfRange, "etcdserver: too large lease TTL"),
             E::MemberNotFound => (Code::NotFound, "etcdserver: member not found"),
             E::MemberNotLearner => (Code::FailedPrecondition, "etcdserver: can only promote a learner member"),
-            E::MemberNotEnoughStarted => (
-                Code::FailedPrecondition,
-                "etcdserver: re-configuration failed due to not enough started members",
-            ),
+            E::MemberNotEnoughStarted => {
+                (Code::FailedPrecondition, "etcdserver: re-configuration failed due to not enough started members")
+            }
             E::MemberBadUrls => (Code::InvalidArgument, "etcdserver: given member URLs are invalid"),
             E::MemberUrlsExist => (Code::FailedPrecondition, "etcdserver: Peer URLs already exists"),
             E::RequestTooLarge => (Code::InvalidArgument, "etcdserver: request is too large"),

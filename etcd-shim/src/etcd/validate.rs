@@ -16,7 +16,7 @@ use std::collections::HashSet;
 ///
 /// # Errors
 /// Empty key, unknown sort option.
-pub fn range(request: &RangeRequest) -> Result<(), EtcdError> {
+pub(crate) fn range(request: &RangeRequest) -> Result<(), EtcdError> {
     if request.key.is_empty() {
         return Err(EtcdError::EmptyKey);
     }
@@ -30,7 +30,7 @@ pub fn range(request: &RangeRequest) -> Result<(), EtcdError> {
 ///
 /// # Errors
 /// Empty key; a value or lease beside the flag that says to keep the old one.
-pub fn put(request: &PutRequest) -> Result<(), EtcdError> {
+pub(crate) fn put(request: &PutRequest) -> Result<(), EtcdError> {
     if request.key.is_empty() {
         return Err(EtcdError::EmptyKey);
     }
@@ -47,7 +47,7 @@ pub fn put(request: &PutRequest) -> Result<(), EtcdError> {
 ///
 /// # Errors
 /// Empty key.
-pub fn delete_range(request: &DeleteRangeRequest) -> Result<(), EtcdError> {
+pub(crate) fn delete_range(request: &DeleteRangeRequest) -> Result<(), EtcdError> {
     if request.key.is_empty() { Err(EtcdError::EmptyKey) } else { Ok(()) }
 }
 
@@ -55,7 +55,7 @@ pub fn delete_range(request: &DeleteRangeRequest) -> Result<(), EtcdError> {
 ///
 /// # Errors
 /// Too many operations, an operation that is wrong by itself, a key that is written twice.
-pub fn txn(request: &TxnRequest, max_ops: usize) -> Result<(), EtcdError> {
+pub(crate) fn txn(request: &TxnRequest, max_ops: usize) -> Result<(), EtcdError> {
     operations(request, max_ops)?;
     writes(&request.success)?;
     writes(&request.failure)?;
@@ -136,7 +136,7 @@ fn covers(start: &Bytes, end: &Bytes, key: &Bytes) -> bool {
 
 /// Does anything in this transaction put? Only puts count against the quota.
 #[must_use]
-pub fn txn_puts(request: &TxnRequest) -> bool {
+pub(crate) fn txn_puts(request: &TxnRequest) -> bool {
     request.success.iter().chain(&request.failure).any(|op| match &op.request {
         Some(Request::RequestPut(_)) => true,
         Some(Request::RequestTxn(nested)) => txn_puts(nested),

@@ -172,7 +172,8 @@ impl Metrics {
 
 /// A gauge that is always 1 and carries a version in its label.
 fn version(registry: &Registry, name: &str, label: &str, version: &str) -> prometheus::Result<()> {
-    let gauge = IntGaugeVec::new(Opts::new(name, "Which version is running. 1 for the version in the label."), &[label])?;
+    let gauge =
+        IntGaugeVec::new(Opts::new(name, "Which version is running. 1 for the version in the label."), &[label])?;
     registry.register(Box::new(gauge.clone()))?;
     gauge.with_label_values(&[version]).set(1);
     Ok(())

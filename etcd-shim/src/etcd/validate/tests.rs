@@ -63,7 +63,8 @@ fn operations_are_counted_and_nesting_gets_the_rest() {
     assert_eq!(check(puts(129)), Err(EtcdError::TooManyOps));
     assert_eq!(check(vec![nested(puts(127), vec![])]), Ok(()));
     assert_eq!(check(vec![nested(puts(128), vec![])]), Err(EtcdError::TooManyOps));
-    let compares = TxnRequest { compare: vec![Compare { key: "k".into(), ..Compare::default() }; 129], ..TxnRequest::default() };
+    let compares =
+        TxnRequest { compare: vec![Compare { key: "k".into(), ..Compare::default() }; 129], ..TxnRequest::default() };
     assert_eq!(txn(&compares, 128), Err(EtcdError::TooManyOps));
 }
 
@@ -78,7 +79,9 @@ fn empty_keys_and_operations_are_refused() {
 
 #[test]
 fn sort_options_and_kept_fields() {
-    let sorted = |sort_order, sort_target| range(&RangeRequest { key: "k".into(), sort_order, sort_target, ..RangeRequest::default() });
+    let sorted = |sort_order, sort_target| {
+        range(&RangeRequest { key: "k".into(), sort_order, sort_target, ..RangeRequest::default() })
+    };
     assert_eq!(sorted(2, 4), Ok(()));
     assert_eq!(sorted(3, 0), Err(EtcdError::InvalidSortOption));
     assert_eq!(sorted(0, 5), Err(EtcdError::InvalidSortOption));

@@ -1,7 +1,7 @@
 //! The Watch service (etcd: server/etcdserver/api/v3rpc/watch.go).
 
 mod service;
-pub use service::WatchService;
+pub(crate) use service::WatchService;
+mod fragment;
 mod session;
 mod watched;
-mod fragment;

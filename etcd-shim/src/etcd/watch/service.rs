@@ -15,14 +15,14 @@ const OUTPUT_RESPONSES_MAX: usize = 16;
 
 /// etcdserverpb.Watch.
 #[derive(Clone, Debug)]
-pub struct WatchService {
+pub(crate) struct WatchService {
     context: Context,
 }
 
 impl WatchService {
     /// The service over the shared context.
     #[must_use]
-    pub fn new(context: Context) -> WatchService {
+    pub(crate) fn new(context: Context) -> WatchService {
         WatchService { context }
     }
 }
@@ -31,10 +31,7 @@ impl WatchService {
 impl Watch for WatchService {
     type WatchStream = ReceiverStream<Result<WatchResponse, Status>>;
 
-    async fn watch(
-        &self,
-        request: Request<Streaming<WatchRequest>>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::WatchStream>, Status> {
         let call = self.context.metrics.calls.watch.start();
         let (output, responses) = mpsc::channel(OUTPUT_RESPONSES_MAX);
         // Ends when the client closes its half, goes away, or the process stops.

@@ -10,8 +10,7 @@ use crate::etcd::{
     convert,
     status::{self, EtcdError},
     wire::{
-        WatchCreateRequest, WatchRequest, WatchResponse,
-        watch_create_request::FilterType, watch_request::RequestUnion,
+        WatchCreateRequest, WatchRequest, WatchResponse, watch_create_request::FilterType, watch_request::RequestUnion,
     },
 };
 use archipel_store::watch::{WatchRequest as StoreWatch, WatchStep};
