@@ -113,6 +113,14 @@ impl Api {
         self.json(Method::PATCH, path, Some(("application/merge-patch+json", patch))).await
     }
 
+    /// Applies Kubernetes' strategic merge patch `patch` to the object at `path`: list items are merged by their keys.
+    ///
+    /// # Errors
+    /// [`ApiError`].
+    pub async fn strategic(&self, path: &str, patch: &Value) -> Result<Value, ApiError> {
+        self.json(Method::PATCH, path, Some(("application/strategic-merge-patch+json", patch))).await
+    }
+
     /// Deletes the object at `path`.
     ///
     /// # Errors
