@@ -1,6 +1,6 @@
 //! What the words on the command line mean, and who runs them.
 
-use crate::{app, config};
+use crate::{app, config, demo};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, process::ExitCode};
 
@@ -26,6 +26,8 @@ pub struct Cli {
 pub enum Command {
     /// Print the versions of Archipel and of the etcd interface that it serves.
     Version,
+    /// Start two real Kubernetes sites on this machine and tell the story of a shared namespace.
+    Demo(demo::DemoOptions),
 }
 
 /// Runs the process with its own command line and environment.
@@ -37,6 +39,7 @@ pub fn run() -> ExitCode {
         Err(error) => error.exit(),
     };
     let outcome = match cli.command {
+        Some(Command::Demo(options)) => return demo::run(&options),
         Some(Command::Version) => {
             print!("{}", config::version_lines());
             Ok(())

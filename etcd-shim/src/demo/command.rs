@@ -11,16 +11,28 @@ use super::site::{Site, SiteError};
 use super::story::{NAMESPACE, Story, StoryError};
 
 /// What the demo is started with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct DemoOptions {
-    /// End after the story instead of leaving both sites running.
+    /// End after the story, with exit status 0 only if every step held; otherwise both sites run on until Ctrl-C.
+    #[arg(long)]
     pub once: bool,
-    /// A folder that holds kube-apiserver, kube-controller-manager, kube-scheduler, kubectl and kwok.
+    /// A folder that holds kube-apiserver, kube-controller-manager, kube-scheduler, kubectl (v1.36) and kwok (v0.8).
+    /// Default: those on PATH, else they are built into your cache folder (minutes, once; needs Go).
+    #[arg(long, value_name = "DIR")]
     pub kubernetes_bin: Option<PathBuf>,
-    /// Where the sites' files go; a new folder in the temporary folder when not given.
-    pub directory: Option<PathBuf>,
-    /// How the kube-apiservers of nantes and rennes write objects.
-    pub encodings: (StorageEncoding, StorageEncoding),
+    /// An empty folder for the sites' files. Default: a new one in the temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// How nantes and rennes write objects to their stores: one for both, or two separated by a comma.
+    #[arg(long, value_name = "ENCODING", value_enum, value_delimiter = ',', num_args = 1..=2, default_value = "protobuf")]
+    pub storage_media_type: Vec<StorageEncoding>,
+}
+
+impl DemoOptions {
+    fn encodings(&self) -> (StorageEncoding, StorageEncoding) {
+        let nantes = self.storage_media_type.first().copied().unwrap_or_default();
+        (nantes, self.storage_media_type.get(1).copied().unwrap_or(nantes))
+    }
 }
 
 /// Why the demo ended early.
@@ -42,15 +54,20 @@ pub enum DemoError {
     /// The folder holds something, perhaps an earlier demo: nothing of it is touched.
     #[error("{0} is not empty; name a folder that is empty or not there yet with --dir")]
     DirectoryInUse(PathBuf),
+    /// No threads.
+    #[error("cannot start the runtime: {0}")]
+    Runtime(std::io::Error),
     /// Our own program cannot be found to be started again.
     #[error("cannot find the running archipel binary: {0}")]
     Program(std::io::Error),
 }
 
 /// Runs the demo. Success means that every step of the story held.
-pub async fn run(options: DemoOptions) -> ExitCode {
+#[must_use]
+pub fn run(options: &DemoOptions) -> ExitCode {
     stop_everything_on_signals();
-    match tell(&options).await {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(DemoError::Runtime).and_then(|runtime| runtime.block_on(tell(options))) {
         Ok(narrator) if narrator.broken().is_empty() => ExitCode::SUCCESS,
         Ok(narrator) => {
             println!("\n{} steps did not hold:", narrator.broken().len());
@@ -70,7 +87,7 @@ async fn tell(options: &DemoOptions) -> Result<Narrator, DemoError> {
     println!("Starting nantes and rennes in {} …", directory.display());
     let start = Instant::now();
     let program = std::env::current_exe().map_err(DemoError::Program)?;
-    let config = PairConfig { directory, program, encodings: options.encodings, strict: false };
+    let config = PairConfig { directory, program, encodings: options.encodings(), strict: false };
     let mut pair = Pair::start(&binaries, config).await?;
     let mut narrator = Narrator::new();
     let told = Story::new(&mut pair, &mut narrator).tell().await;
@@ -107,7 +124,7 @@ async fn leave_running(pair: &Pair, held: bool) {
 
 fn directory(options: &DemoOptions) -> Result<PathBuf, DemoError> {
     let fresh = || std::env::temp_dir().join(format!("archipel-demo-{}", std::process::id()));
-    let directory = options.directory.clone().unwrap_or_else(fresh);
+    let directory = options.dir.clone().unwrap_or_else(fresh);
     let failed = |source| DemoError::Directory { path: directory.clone(), source };
     std::fs::create_dir_all(&directory).map_err(failed)?;
     let directory = directory.canonicalize().map_err(failed)?;

@@ -84,8 +84,7 @@ async fn token(api: &Api, namespace: &str) -> String {
 }
 
 async fn accepted(api: &Api, token: &str) -> bool {
-    let review =
-        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token}});
     let answer = api.create("/apis/authentication.k8s.io/v1/tokenreviews", &review).await.unwrap();
     answer.pointer("/status/authenticated") == Some(&json!(true))
 }

@@ -2,10 +2,13 @@
 //!
 //! The rig itself is `archipel::demo`; here is what only tests need.
 
+// This is test code that several tests share: what is missing or refused is a failed test, and should end it on the spot.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod histories;
+mod join;
 mod rig;
 mod silence;
-mod join;
-mod histories;
 mod singletons;
 mod teardown;
 

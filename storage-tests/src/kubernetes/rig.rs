@@ -89,7 +89,11 @@ impl Rig {
     pub fn finish(self) {
         let broken = self.narrator.broken().to_vec();
         let running = self.pair.check();
-        assert!(broken.is_empty() && running.is_ok(), "{broken:#?} {running:?}\nlogs are in {}", self.directory.display());
+        assert!(
+            broken.is_empty() && running.is_ok(),
+            "{broken:#?} {running:?}\nlogs are in {}",
+            self.directory.display()
+        );
         drop(self.pair);
         // What cannot be removed is only in the way of `cargo clean`.
         let _ = std::fs::remove_dir_all(&self.directory);

@@ -23,7 +23,11 @@ pub async fn cluster_singletons_stay_home(rig: &mut Rig, name: &str) {
         expect(
             eventually(async || {
                 let new = objects::fields(&nantes, path, &[]).await?;
-                if new["metadata"]["uid"] == old["metadata"]["uid"] { Err(format!("{path} is the old one")) } else { Ok(()) }
+                if new["metadata"]["uid"] == old["metadata"]["uid"] {
+                    Err(format!("{path} is the old one"))
+                } else {
+                    Ok(())
+                }
             })
             .await,
         );

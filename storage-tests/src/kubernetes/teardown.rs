@@ -53,7 +53,14 @@ impl Kept {
 
 async fn everything(api: &Api, namespace: &str) -> Vec<String> {
     let mut all = Vec::new();
-    for kind in ["api/v1 configmaps", "api/v1 secrets", "api/v1 serviceaccounts", "api/v1 pods", "apis/apps/v1 deployments", "apis/apps/v1 replicasets"] {
+    for kind in [
+        "api/v1 configmaps",
+        "api/v1 secrets",
+        "api/v1 serviceaccounts",
+        "api/v1 pods",
+        "apis/apps/v1 deployments",
+        "apis/apps/v1 replicasets",
+    ] {
         let (group, resource) = kind.split_once(' ').expect("invariant: two words");
         let items = objects::items(api, &format!("/{group}/namespaces/{namespace}/{resource}")).await.unwrap();
         all.extend(items.iter().map(|item| identity(resource, item)));

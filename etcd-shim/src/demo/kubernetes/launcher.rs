@@ -23,7 +23,7 @@ const READY_LOOK_EVERY: Duration = Duration::from_millis(50);
 const ADVERTISED_ADDRESS: &str = "192.0.2.1";
 
 /// In which form kube-apiserver writes its objects to the store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum StorageEncoding {
     /// Kubernetes' own default.
     #[default]
