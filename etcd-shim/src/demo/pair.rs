@@ -1,4 +1,5 @@
-//! Two sites and the wire between them. rennes dials nantes, through the proxy.
+//! Two sites and the wire between them. rennes dials nantes, through the proxy; nantes is told no address of rennes, so that
+//! there is no way around the proxy.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -48,8 +49,8 @@ impl Pair {
             link_port,
             link_advertised,
         };
-        let nantes = site("nantes", config.encodings.0, 96, nantes_port, wire.address());
-        let rennes = site("rennes", config.encodings.1, 97, rennes_port, local(rennes_port));
+        let nantes = site("nantes", config.encodings.0, 96, nantes_port, Some(wire.address()));
+        let rennes = site("rennes", config.encodings.1, 97, rennes_port, None);
         let (nantes, rennes) = tokio::join!(Site::start(binaries, nantes), Site::start(binaries, rennes));
         Ok(Pair { nantes: nantes?, rennes: rennes?, wire })
     }
