@@ -62,9 +62,16 @@ impl Site {
     }
 }
 
+/// Both stores show exactly what the shares hold.
+fn audit(sites: [&Site; 2]) {
+    for site in sites {
+        assert_eq!(site.store.audit_shares().unwrap(), Vec::<String>::new(), "{}", site.name);
+    }
+}
+
 /// Hands over everything that either has for the other, until both are quiet.
 async fn exchange(a: &Site, b: &Site) {
-    for _ in 0..8 {
+    for _ in 0..4 {
         for (from, to) in [(a, b), (b, a)] {
             let (sender, receiver) = (from.store.site().site_id, to.store.site().site_id);
             let mut messages: Vec<(bool, Vec<u8>)> =
@@ -83,6 +90,7 @@ async fn exchange(a: &Site, b: &Site) {
             }
         }
     }
+    audit([a, b]);
 }
 
 fn namespace(name: &str) -> Value {
@@ -234,4 +242,106 @@ async fn what_stays_local_makes_no_entry() {
     exchange(&a, &b).await;
     assert_eq!((entries(&a), entries(&b)), before);
     assert_eq!(a.get("configmaps/team-a/kube-root-ca.crt"), None);
+}
+
+#[tokio::test]
+async fn a_repeated_announcement_wakes_nobody() {
+    let (a, b) = shared().await;
+    let (mut at_a, mut at_b) = (a.store.share_changes(), b.store.share_changes());
+    at_a.mark_unchanged();
+    at_b.mark_unchanged();
+    exchange(&a, &b).await;
+    assert!(!at_a.has_changed().unwrap() && !at_b.has_changed().unwrap());
+}
+
+#[tokio::test]
+async fn finalizers_are_obligations_of_the_site_that_has_them() {
+    let (a, b) = shared().await;
+    b.edit("configmaps/team-a/settings", |o| o["metadata"]["finalizers"] = json!(["example.com/hold"])).await;
+    exchange(&a, &b).await;
+    assert_eq!(a.get("configmaps/team-a/settings").unwrap()["metadata"].get("finalizers"), None);
+    a.delete("configmaps/team-a/settings").await;
+    exchange(&a, &b).await;
+    let zombie = b.get("configmaps/team-a/settings").unwrap();
+    assert!(zombie["metadata"]["deletionTimestamp"].is_string(), "{zombie}");
+    // The name is taken again at the first site before the second is done with the old life.
+    a.put("configmaps/team-a/settings", &config_map("settings", json!({"k": "new"}))).await;
+    exchange(&a, &b).await;
+    assert!(b.get("configmaps/team-a/settings").unwrap()["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(b.store.shares()[0].held.len(), 1);
+    b.edit("configmaps/team-a/settings", |o| o["metadata"]["finalizers"] = json!([])).await;
+    b.delete("configmaps/team-a/settings").await;
+    assert_eq!(b.get("configmaps/team-a/settings").unwrap()["data"], json!({"k": "new"}));
+    exchange(&a, &b).await;
+    assert_eq!(a.get("configmaps/team-a/settings").unwrap()["data"], json!({"k": "new"}));
+    assert!(b.store.shares()[0].held.is_empty());
+}
+
+#[tokio::test]
+async fn an_owner_is_known_by_its_local_uid() {
+    let (a, b) = shared().await;
+    let mut owned = config_map("owned", json!({}));
+    owned["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web"}]);
+    a.put("configmaps/team-a/owned", &owned).await;
+    exchange(&a, &b).await;
+    let web = b.get("deployments/team-a/web").unwrap()["metadata"]["uid"].clone();
+    let reference = b.get("configmaps/team-a/owned").unwrap()["metadata"]["ownerReferences"][0].clone();
+    assert_eq!((&reference["name"], &reference["uid"]), (&json!("web"), &web));
+}
+
+#[tokio::test]
+async fn a_delete_beats_a_concurrent_edit_and_a_new_life_survives_it() {
+    let (a, b) = shared().await;
+    a.delete("configmaps/team-a/settings").await;
+    b.edit("configmaps/team-a/settings", |o| o["data"]["k"] = "lost".into()).await;
+    exchange(&a, &b).await;
+    assert_eq!((a.get("configmaps/team-a/settings"), b.get("configmaps/team-a/settings")), (None, None));
+    let lost = a.store.conflicts(None);
+    assert!(lost.iter().any(|c| c.rule == "LostToDelete"), "{lost:?}");
+    a.put("configmaps/team-a/settings", &config_map("settings", json!({"k": "again"}))).await;
+    exchange(&a, &b).await;
+    assert_eq!(b.get("configmaps/team-a/settings").unwrap()["data"], json!({"k": "again"}));
+}
+
+#[tokio::test]
+async fn two_creations_with_different_identity_replace_the_later_one() {
+    let (a, b) = shared().await;
+    let secret = |kind: &str, uid: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "type": kind,
+        "metadata": {"name": "s", "namespace": "team-a", "uid": uid, "creationTimestamp": "2026-11-24T07:00:00Z"}})
+    };
+    a.put("secrets/team-a/s", &secret("Opaque", "first")).await;
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    let before = b.put("secrets/team-a/s", &secret("example.com/other", "second")).await;
+    exchange(&a, &b).await;
+    for site in [&a, &b] {
+        let shown = site.get("secrets/team-a/s").unwrap();
+        assert_eq!((&shown["type"], &shown["metadata"]["uid"]), (&json!("Opaque"), &json!("first")), "{}", site.name);
+    }
+    assert_eq!(b.store.revision(), before + 2, "a DELETE, then a PUT, each with its revision");
+}
+
+#[tokio::test]
+async fn entries_of_strangers_and_forged_or_early_ones_are_refused() {
+    let (a, b) = shared().await;
+    let share = a.store.shares()[0].id;
+    let (own, peer) = (a.store.site().site_id, b.store.site().site_id);
+    for n in 0..3 {
+        b.edit("configmaps/team-a/settings", |o| o["data"]["n"] = n.to_string().into()).await;
+    }
+    let entries = b.store.entries_after(share, &Default::default(), 1 << 20);
+    let refused = |error: archipel_store::replica::AbsorbError| error.to_string();
+    let stranger = uuid::Uuid::new_v4();
+    assert!(refused(a.store.absorb(share, stranger, entries.clone()).await.unwrap_err()).contains("not active"));
+    assert!(refused(a.store.absorb(stranger, peer, entries.clone()).await.unwrap_err()).contains("not active"));
+    let late = vec![entries.last().unwrap().clone()];
+    assert!(refused(a.store.absorb(share, peer, late).await.unwrap_err()).contains("out of order"));
+    assert!(refused(b.store.absorb(share, own, entries.clone()).await.unwrap_err()).contains("did not write"));
+    let cut = vec![entries[0].slice(..entries[0].len() - 1)];
+    assert!(refused(a.store.absorb(share, peer, cut).await.unwrap_err()).contains("does not decode"));
+    let have = a.store.absorb(share, peer, entries.clone()).await.unwrap();
+    let revision = a.store.revision();
+    assert_eq!(a.store.absorb(share, peer, entries).await.unwrap(), have, "what came twice changes nothing");
+    assert_eq!(a.store.revision(), revision);
 }

@@ -127,6 +127,13 @@ impl Store {
             let Some(replica) = replicas.shares.get_mut(&id).filter(|replica| is_active_with(replica, peer)) else {
                 return Ok::<_, RequestError>(());
             };
+            if have.get(actor) > replica.have.get(actor) {
+                return Err(RequestError::ShareForbids(format!(
+                    "the peer holds more of this site's entries for namespace {} than this site made: the store was set \
+                     back to an earlier state; detach the share here and attach it again",
+                    replica.share.namespace
+                )));
+            }
             replica.peer_have.join(&have);
             let held = replica.peer_have.get(actor);
             let acknowledged = replica.entries.range(..=held).count();

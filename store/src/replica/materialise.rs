@@ -24,7 +24,7 @@ const OWNERS: &[(&str, &str, &str)] = &[
 
 /// What is to be done with one key.
 #[derive(PartialEq, Eq, Debug)]
-enum Plan {
+pub(super) enum Plan {
     /// The local value shows what is visible already: no revision, no event (rule M3).
     Keep,
     /// In the CRDT, not in the store, for a reason that an operator is told (rule L4).
@@ -48,7 +48,7 @@ pub(super) fn materialise(
 ) {
     let Some(replica) = replicas.shares.get(&share) else { return };
     let Some(etcd_key) = replicas.keyspace.key(&replica.share.namespace, key).map(Bytes::from) else { return };
-    let plan = plan(commit, replicas, replica, key, &etcd_key, policy);
+    let plan = plan(commit, replicas, replica, key, policy);
     let done = match &plan {
         Plan::Keep | Plan::Hold(_) => Ok(()),
         Plan::Delete => {
@@ -86,15 +86,15 @@ fn put(commit: &mut Commit<'_>, key: &Bytes, bytes: &[u8]) -> Result<(), crate::
     commit.put(key, bytes, 0).map(|_| ())
 }
 
-fn plan(
+pub(super) fn plan(
     commit: &Commit<'_>,
     replicas: &Replicas,
     replica: &Replica,
     key: &ObjectKey,
-    etcd_key: &[u8],
     policy: DeletePolicy,
 ) -> Plan {
-    let version = commit.get(etcd_key);
+    let etcd_key = replicas.keyspace.key(&replica.share.namespace, key).unwrap_or_default();
+    let version = commit.get(etcd_key.as_bytes());
     let local = decode(version.as_ref());
     if version.is_some() && local.is_none() {
         return Plan::Hold("the local value does not decode".into());

@@ -10,6 +10,7 @@
 //! - Lock order: the sequencer's lock, then the replicas' lock. Nothing blocks while holding either.
 
 mod absorb;
+mod audit;
 mod emit;
 mod exchange;
 mod import;

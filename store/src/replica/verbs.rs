@@ -6,7 +6,7 @@ use crate::error::RequestError;
 use crate::sequencer::{Commit, Ticket};
 use crate::store::Store;
 use archipel_crdt::key::ObjectKey;
-use archipel_crdt::share::{self, Announcement, Member, Refusal, Step};
+use archipel_crdt::share::{self, Announcement, Member, Refusal, Share, Step};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -175,14 +175,15 @@ impl Replicas {
         if let Some(gone) = former.filter(|former| Some(*former) != id) {
             self.forget(commit, gone);
         }
-        if let Some(share) = step.share {
-            match self.shares.get_mut(&share.id) {
-                Some(replica) => replica.share = share,
-                None => self.insert(Replica::new(share)),
-            }
-            if let Some(replica) = id.and_then(|id| self.shares.get(&id)) {
-                replica.store_share(commit);
-            }
+        // What did not change is not written: announcements are repeated, and must not wake anybody then.
+        let known = |share: &Share| self.shares.get(&share.id).is_some_and(|replica| replica.share == *share);
+        if let Some(share) = step.share.filter(|share| !known(share)) {
+            let replica = match self.shares.remove(&share.id) {
+                Some(replica) => Replica { share, ..replica },
+                None => Replica::new(share),
+            };
+            replica.store_share(commit);
+            self.insert(replica);
         }
         step.announce
     }
