@@ -1,0 +1,132 @@
+//! Which programs are compared, and how each is told to serve.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::etcd::{self, BuildError};
+
+/// Quota of both, so that neither stops at its default in a long run.
+const QUOTA_BYTES: &str = "8589934592";
+
+/// Why there is no program to compare.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FindError {
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    #[error("{0} is not there; build it with `cargo build --release -p archipel`, or name it with --archipel PATH")]
+    NoArchipel(PathBuf),
+    #[error("`{program} --version` failed: {why}; check the path")]
+    Version { program: PathBuf, why: String },
+    #[error("cannot find the folder of this program: {0}; name the server with --archipel PATH")]
+    Own(std::io::Error),
+    #[error("`cargo build` of archipel failed ({0}); see above, or name the server with --archipel PATH")]
+    Cargo(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Etcd,
+    Archipel,
+}
+
+/// A program that can be started.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    kind: Kind,
+    pub(crate) path: PathBuf,
+    /// The first line of its `--version`, or what it is going to be when it is not built yet.
+    pub(crate) version: String,
+}
+
+/// etcd at `path`, or the one in the cache folder, which is built at the first use (not in a `rehearsal`).
+///
+/// # Errors
+/// [`FindError::Build`] and [`FindError::Version`].
+pub(crate) fn etcd(path: Option<&Path>, rehearsal: bool) -> Result<Found, FindError> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None if rehearsal => etcd::place()?,
+        None => etcd::provide()?,
+    };
+    found(Kind::Etcd, path, rehearsal.then_some("etcd, to be built"))
+}
+
+/// Archipel at `path`, or the one beside this program; under `cargo run` it is built first (not in a `rehearsal`), so
+/// that what is measured is the source as it stands.
+///
+/// # Errors
+/// [`FindError::NoArchipel`], [`FindError::Cargo`] and [`FindError::Version`].
+pub(crate) fn archipel(path: Option<&Path>, rehearsal: bool) -> Result<Found, FindError> {
+    let path = match path {
+        Some(path) => path.to_owned(),
+        None => {
+            let own = std::env::current_exe().map_err(FindError::Own)?;
+            if let (Some(cargo), false) = (std::env::var_os("CARGO"), rehearsal) {
+                build_beside(&own, &cargo)?;
+            }
+            own.with_file_name("archipel")
+        }
+    };
+    if !path.is_file() && !rehearsal {
+        return Err(FindError::NoArchipel(path));
+    }
+    found(Kind::Archipel, path, rehearsal.then_some("archipel, to be built"))
+}
+
+/// Builds archipel into the folder of `own`, with the profile that the folder is named after.
+fn build_beside(own: &Path, cargo: &OsStr) -> Result<(), FindError> {
+    let failed = |why: &dyn std::fmt::Display| FindError::Cargo(why.to_string());
+    let folders = own.parent().and_then(|folder| Some((folder.parent()?, folder.file_name()?)));
+    let (target, folder) = folders.ok_or_else(|| failed(&"this program is in no target folder"))?;
+    let profile = if folder == "debug" { OsStr::new("dev") } else { folder };
+    let mut command = Command::new(cargo);
+    command.args(["build", "--package", "archipel", "--bin", "archipel", "--profile"]).arg(profile);
+    let status = command.arg("--target-dir").arg(target).status().map_err(|error| failed(&error))?;
+    if status.success() { Ok(()) } else { Err(failed(&status)) }
+}
+
+fn found(kind: Kind, path: PathBuf, when_absent: Option<&str>) -> Result<Found, FindError> {
+    if let Some(version) = when_absent.filter(|_| !path.is_file()) {
+        return Ok(Found { kind, path, version: version.to_owned() });
+    }
+    let failed = |why: String| FindError::Version { program: path.clone(), why };
+    let output = Command::new(&path).arg("--version").output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(output.status.to_string()));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.lines().next().unwrap_or_default().trim().to_owned();
+    Ok(Found { kind, path, version })
+}
+
+impl Found {
+    /// A short name for tables.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.kind {
+            Kind::Etcd => "etcd",
+            Kind::Archipel => "archipel",
+        }
+    }
+
+    /// The command line for serving `client_port` from `data`. Durability is at its default, which is on for both.
+    pub(super) fn arguments(&self, data: &Path, client_port: u16, peer_port: u16) -> Vec<OsString> {
+        let client = format!("http://127.0.0.1:{client_port}");
+        let mut arguments: Vec<OsString> = vec!["--name".into(), "bench".into(), "--data-dir".into(), data.into()];
+        arguments.extend(["--listen-client-urls".into(), client.clone().into()]);
+        if self.kind == Kind::Etcd {
+            let peer = format!("http://127.0.0.1:{peer_port}");
+            let cluster = format!("bench={peer}");
+            let more: [(&str, &str); 6] = [
+                ("--advertise-client-urls", &client),
+                ("--listen-peer-urls", &peer),
+                ("--initial-advertise-peer-urls", &peer),
+                ("--initial-cluster", &cluster),
+                ("--log-level", "warn"),
+                ("--quota-backend-bytes", QUOTA_BYTES),
+            ];
+            arguments.extend(more.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+        }
+        arguments
+    }
+}

@@ -1,0 +1,11 @@
+//! Unary gRPC calls over HTTP/2 at the lowest cost: prepared messages in, checked replies out, no I/O.
+
+mod connection;
+mod error;
+mod frame;
+mod hpack;
+mod huffman;
+pub(crate) mod protobuf;
+
+pub(crate) use connection::{Completion, Connection};
+pub(crate) use error::WireError;
