@@ -116,20 +116,17 @@ fn context(site: &Site) -> Context {
     let config = &site.config;
     Context::new(Shared {
         store: site.store.clone(),
-        member: Member::new(identity(&config.name), config.name.clone(), config.advertise_client.clone()),
+        member: Member::new(
+            *site.store.site().site_id.as_bytes(),
+            config.name.clone(),
+            config.advertise_client.clone(),
+        ),
         limits: config.limits,
         progress_notify: config.progress_notify,
         alarms: Alarms::new(config.quota_bytes),
         metrics: site.metrics.clone(),
         stop: site.stop.clone(),
     })
-}
-
-/// Sixteen bytes that tell this member from others.
-fn identity(name: &str) -> [u8; 16] {
-    let mut identity = *b"archipel\0\0\0\0\0\0\0\0";
-    identity.iter_mut().skip(8).zip(name.bytes()).for_each(|(byte, letter)| *byte = letter);
-    identity
 }
 
 async fn bind(urls: &[ListenUrl]) -> Result<Vec<(ListenUrl, Listener)>, BindError> {

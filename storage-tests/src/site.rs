@@ -1,0 +1,152 @@
+//! One site as a real process on a free loopback port, with a data directory of its own.
+
+use std::{
+    fs::File,
+    io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// A process that does not listen after this time will not.
+const READY_MAX: Duration = Duration::from_secs(20);
+/// Pause between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// A site. Dropping it kills the process and removes its data.
+#[derive(Debug)]
+pub struct Site {
+    program: PathBuf,
+    flags: Vec<String>,
+    directory: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Site {
+    /// Starts `program` with an empty store and more flags.
+    ///
+    /// # Errors
+    /// It does not start, or does not listen in time.
+    pub fn start(program: &Path, flags: &[&str]) -> io::Result<Site> {
+        let mut site = Site {
+            program: program.to_owned(),
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            directory: tempfile::tempdir()?,
+            port: free_port()?,
+            process: None,
+        };
+        site.launch()?;
+        Ok(site)
+    }
+
+    /// Where clients reach it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on loopback.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// What it logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// Starts the process again on the same data; returns how long it took until it listened.
+    ///
+    /// # Errors
+    /// It does not start, or does not listen in time.
+    pub fn launch(&mut self) -> io::Result<Duration> {
+        let started = Instant::now();
+        let log = File::options().create(true).append(true).open(self.directory.path().join("log"))?;
+        let process = Command::new(&self.program)
+            .args(["--name", "nantes", "--listen-client-urls", &self.url(), "--data-dir"])
+            .arg(self.data_dir())
+            .args(&self.flags)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()?;
+        self.process = Some(process);
+        self.wait_ready(started)?;
+        Ok(started.elapsed())
+    }
+
+    /// The address is bound before the store opens; the first answer says that it is open.
+    fn wait_ready(&mut self, started: Instant) -> io::Result<()> {
+        while !self.is_healthy() {
+            let ended = self.process.as_mut().and_then(|process| process.try_wait().ok().flatten());
+            if ended.is_some() || started.elapsed() > READY_MAX {
+                return Err(io::Error::other(format!("the site did not start; its log:\n{}", self.log())));
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    fn is_healthy(&self) -> bool {
+        self.http_get("/health").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// The whole answer to a GET over HTTP/1.1.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn http_get(&self, path: &str) -> io::Result<String> {
+        use io::{Read, Write};
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// SIGKILL, and waits for its end.
+    ///
+    /// # Errors
+    /// It could not be killed.
+    pub fn kill(&mut self) -> io::Result<()> {
+        let Some(mut process) = self.process.take() else { return Ok(()) };
+        process.kill()?;
+        process.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, and waits for its end.
+    ///
+    /// # Errors
+    /// It could not be signalled.
+    pub fn terminate(&mut self) -> io::Result<Option<ExitStatus>> {
+        let Some(mut process) = self.process.take() else { return Ok(None) };
+        Command::new("kill").arg(process.id().to_string()).status()?;
+        process.wait().map(Some)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Err(error) = self.kill() {
+            eprintln!("a site could not be killed: {error}");
+        }
+    }
+}
+
+/// A port that nobody listens on now.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
