@@ -1,0 +1,63 @@
+//! Plain HTTP on the client port, flags, log lines.
+
+use super::{site, site_with};
+use std::process::Command;
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").unwrap().1
+}
+
+#[tokio::test]
+async fn health_versions_and_metrics_share_the_port() {
+    let (site, mut client) = site().await;
+    client.put("a", "1").await.unwrap();
+    assert_eq!(body(&site.http_get("/health").unwrap()), r#"{"health":"true","reason":""}"#);
+    assert_eq!(body(&site.http_get("/livez").unwrap()), "ok\n");
+    assert_eq!(body(&site.http_get("/readyz?exclude=non_learner&verbose").unwrap()).lines().count(), 4);
+    assert_eq!(body(&site.http_get("/readyz/data_corruption").unwrap()), "ok\n");
+    assert!(site.http_get("/readyz/nothing").unwrap().starts_with("HTTP/1.1 404"));
+    let version = site.http_get("/version").unwrap();
+    assert!(body(&version).contains(r#""etcdserver":"3.7.3""#), "{version}");
+    let metrics = site.http_get("/metrics").unwrap();
+    for line in [
+        "etcd_server_has_leader 1",
+        "etcd_server_is_leader 1",
+        "etcd_server_leader_changes_seen_total 0",
+        "etcd_mvcc_put_total 1",
+        "etcd_debugging_mvcc_keys_total 1",
+        "etcd_debugging_mvcc_current_revision 2",
+        "etcd_server_version{server_version=\"3.7.3\"} 1",
+        "etcd_cluster_version{cluster_version=\"3.7.0\"} 1",
+        "grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Put\",grpc_service=\"etcdserverpb.KV\",grpc_type=\"unary\"} 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in\n{metrics}");
+    }
+    for name in
+        ["etcd_mvcc_db_total_size_in_bytes ", "etcd_server_quota_backend_bytes ", "process_resident_memory_bytes "]
+    {
+        assert!(metrics.contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_line_that_scripts_wait_for_is_logged_as_etcd_logs_it() {
+    let (site, _client) = site_with(&["-snapshot-count=10", "--initial-cluster", "nantes=http://127.0.0.1:0"]).await;
+    let log = site.log();
+    let line = log.lines().find(|line| line.contains("ready to serve client requests")).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    assert_eq!(line["level"], "info");
+    assert_eq!(line["msg"], "ready to serve client requests");
+    assert!(line["ts"].is_string());
+    assert!(log.contains("initial-cluster") && log.contains("no effect"), "{log}");
+}
+
+#[test]
+fn unknown_flags_end_with_status_2_and_the_version_is_etcds() {
+    let run = |argument: &str| Command::new(env!("CARGO_BIN_EXE_archipel-under-test")).arg(argument).output().unwrap();
+    let refused = run("--no-such-flag");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--no-such-flag"));
+    let version = run("--version");
+    assert!(version.status.success());
+    assert!(String::from_utf8_lossy(&version.stdout).starts_with("etcd Version: 3.7.3\n"));
+}
