@@ -35,7 +35,7 @@ enum Kind {
 pub(crate) struct Found {
     kind: Kind,
     pub(crate) path: PathBuf,
-    /// The first line of its `--version`, or what it is going to be when it is not built yet.
+    /// The line of its `--version` that names it, or what it is going to be when it is not built yet.
     pub(crate) version: String,
 }
 
@@ -82,8 +82,19 @@ fn build_beside(own: &Path, cargo: &OsStr) -> Result<(), FindError> {
     let profile = if folder == "debug" { OsStr::new("dev") } else { folder };
     let mut command = Command::new(cargo);
     command.args(["build", "--package", "archipel", "--bin", "archipel", "--profile"]).arg(profile);
+    // What `cargo run` has set for us would tell build scripts that their surroundings changed, and rebuild them.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| set_by_cargo_run(name)) {
+        command.env_remove(name);
+    }
     let status = command.arg("--target-dir").arg(target).status().map_err(|error| failed(&error))?;
     if status.success() { Ok(()) } else { Err(failed(&status)) }
+}
+
+/// Whether cargo sets this variable for the program that it runs (The Cargo Book, environment variables), as opposed to
+/// those by which a user configures cargo.
+fn set_by_cargo_run(name: &OsStr) -> bool {
+    let name = name.to_str().unwrap_or_default();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") || name == "CARGO_CRATE_NAME"
 }
 
 fn found(kind: Kind, path: PathBuf, when_absent: Option<&str>) -> Result<Found, FindError> {
@@ -95,9 +106,15 @@ fn found(kind: Kind, path: PathBuf, when_absent: Option<&str>) -> Result<Found, 
     if !output.status.success() {
         return Err(failed(output.status.to_string()));
     }
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.lines().next().unwrap_or_default().trim().to_owned();
+    let version = own_version(kind, &String::from_utf8_lossy(&output.stdout));
     Ok(Found { kind, path, version })
+}
+
+/// The line that names the program; Archipel's first one names the etcd version whose behaviour it has.
+fn own_version(kind: Kind, text: &str) -> String {
+    let named = |line: &&str| kind == Kind::Archipel && line.starts_with("archipel ");
+    let line = text.lines().find(named).or_else(|| text.lines().next());
+    line.unwrap_or_default().trim().to_owned()
 }
 
 impl Found {
@@ -128,5 +145,18 @@ impl Found {
             arguments.extend(more.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
         }
         arguments
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_program_names_itself() {
+        let text = "etcd Version: 3.7.3\narchipel Version: 0.1.0\nOS/Arch: linux/x86_64\n";
+        assert_eq!(own_version(Kind::Archipel, text), "archipel Version: 0.1.0");
+        assert_eq!(own_version(Kind::Etcd, text), "etcd Version: 3.7.3");
+        assert_eq!(own_version(Kind::Archipel, "1.0\n"), "1.0");
     }
 }
