@@ -19,7 +19,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Why a site could not be served.
 #[derive(Debug, Error)]
@@ -55,6 +55,8 @@ pub struct Site {
     pub stop: CancellationToken,
     /// Tasks of the process on its main runtime; they end when `stop` is cancelled.
     pub tasks: JoinSet<()>,
+    /// Open connections of clients; they end soon after `stop` is cancelled.
+    pub connections: TaskTracker,
 }
 
 /// Serves a site until SIGTERM or SIGINT.
@@ -86,7 +88,7 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
 
     let store = open(&config).await?;
     let metrics = Metrics::new(config.quota_bytes.unwrap_or(0))?;
-    let mut site = Site { config, store, metrics, stop, tasks: JoinSet::new() };
+    let mut site = Site { config, store, metrics, stop, tasks: JoinSet::new(), connections: TaskTracker::new() };
     site.tasks.spawn(signals);
 
     let context = context(&site);
@@ -97,6 +99,9 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
     site.stop.cancelled().await;
     tracing::info!("closing the site");
     while site.tasks.join_next().await.is_some() {}
+    // What was accepted is answered before the store closes; each connection has its own time limit.
+    site.connections.close();
+    site.connections.wait().await;
     site.store.close().await;
     tracing::info!("closed");
     Ok(())
@@ -144,6 +149,7 @@ fn serve_on(site: &mut Site, workers: &Arc<Workers>, listeners: Vec<(ListenUrl, 
             router: router.clone(),
             max_concurrent_streams: site.config.limits.max_concurrent_streams,
             network: site.metrics.network.clone(),
+            connections: site.connections.clone(),
             stop: site.stop.clone(),
         };
         site.tasks.spawn(accept(listener, acceptor));

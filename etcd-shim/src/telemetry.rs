@@ -33,10 +33,11 @@ pub fn start(config: &Config) {
     drop(outcome);
 }
 
-/// etcd has levels that tracing does not have.
+/// etcd has levels that tracing does not have; and debug means ours, not every HTTP/2 frame.
 fn etcd_level(level: &str) -> &str {
     match level {
         "dpanic" | "panic" | "fatal" => "error",
+        "debug" => "info,archipel=debug,archipel_store=debug",
         other => other,
     }
 }

@@ -73,10 +73,10 @@ impl Writer {
             assert!(as_acknowledged, "{key}: acknowledged {acknowledged:?}, found {found:?}");
         }
         // A first put without an answer that happened all the same.
-        if let Some(key) = in_flight {
-            if let Some((revision, value)) = stored.get(&key) {
-                self.acknowledged.entry(key).or_insert((*revision, Some(value.clone())));
-            }
+        if let Some(key) = in_flight
+            && let Some((revision, value)) = stored.get(&key)
+        {
+            self.acknowledged.entry(key).or_insert((*revision, Some(value.clone())));
         }
     }
 }

@@ -108,7 +108,7 @@ impl Chunks {
         self.chunk_keys = next_chunk_keys(self.chunk_keys, bytes, self.chunk_bytes);
         self.done = ended;
         self.read.push_back(RangeResponse {
-            header: ended.then(|| self.header),
+            header: ended.then_some(self.header),
             kvs: reply.kvs,
             more: ended && reply.more,
             count: if ended { self.count } else { 0 },

@@ -31,7 +31,8 @@ async fn every_target_and_relation() {
     client.put("a", "m").await.unwrap();
     client.put("a", "m").await.unwrap();
     use CompareResult::{Equal, Greater, Less, NotEqual};
-    let numbers: &[(CompareTarget, fn(i64) -> TargetUnion, i64)] = &[
+    type Operand = fn(i64) -> TargetUnion;
+    let numbers: &[(CompareTarget, Operand, i64)] = &[
         (CompareTarget::Version, TargetUnion::Version, 2),
         (CompareTarget::Create, TargetUnion::CreateRevision, 2),
         (CompareTarget::Mod, TargetUnion::ModRevision, 3),

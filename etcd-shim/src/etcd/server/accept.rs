@@ -4,7 +4,7 @@ use super::{connection, listener::Listener, workers::Workers};
 use crate::metrics::NetworkCounters;
 use axum::Router;
 use std::{sync::Arc, time::Duration};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Pause after a failed accept: usually no file descriptor is left, and trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -20,6 +20,8 @@ pub struct Acceptor {
     pub max_concurrent_streams: u32,
     /// Byte counters.
     pub network: NetworkCounters,
+    /// The connections that are open.
+    pub connections: TaskTracker,
     /// Ends accepting and, gently, the connections.
     pub stop: CancellationToken,
 }
@@ -34,13 +36,14 @@ pub async fn accept(listener: Listener, acceptor: Acceptor) {
         match accepted {
             Ok(accepted) => {
                 let Some(worker) = acceptor.workers.next() else { return };
-                worker.spawn(connection::serve(
+                let served = connection::serve(
                     accepted,
                     acceptor.router.clone(),
                     acceptor.max_concurrent_streams,
                     acceptor.network.clone(),
                     acceptor.stop.clone(),
-                ));
+                );
+                worker.spawn(acceptor.connections.track_future(served));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
