@@ -22,7 +22,8 @@ mod service;
 mod tests;
 
 /// The session protocol as protobuf.
-pub(crate) mod proto {
+pub mod proto {
+    #![allow(missing_docs)]
     tonic::include_proto!("archipel.link.v1");
 }
 

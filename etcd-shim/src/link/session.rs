@@ -90,7 +90,7 @@ pub async fn run(links: Links, own: Hello, opening: Opening, mut transport: Tran
     let replica = links.replica();
     let (jobs, job_queue) = mpsc::channel(ABSORB_BATCHES_MAX + CONTROLS_MAX + 1);
     let (done_sender, mut done) = mpsc::channel(TRANSPORT_FRAMES_MAX);
-    let worker = tokio::spawn(work(replica.clone(), opening.peer, job_queue, done_sender));
+    let worker = tokio::spawn(work(links.clone(), opening.peer, job_queue, done_sender));
     let mut runner = Runner {
         engine: Session::new(own, opening.peer),
         links: links.clone(),
@@ -104,6 +104,7 @@ pub async fn run(links: Links, own: Hello, opening: Opening, mut transport: Tran
         up: None,
     };
     let mut changes = replica.changes();
+    let mut durable = replica.durable();
     let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut ended = runner.event(Event::Opened);
@@ -150,6 +151,10 @@ pub async fn run(links: Links, own: Hello, opening: Opening, mut transport: Tran
                 changes.borrow_and_update();
                 Event::Changed
             }
+            Ok(()) = durable.changed() => {
+                durable.borrow_and_update();
+                Event::Durable
+            }
             _ = tick.tick() => Event::Tick,
         };
         let is_tick = matches!(event, Event::Tick);
@@ -169,7 +174,8 @@ pub async fn run(links: Links, own: Hello, opening: Opening, mut transport: Tran
 }
 
 /// Does one after another what the store has to do for a session.
-async fn work(replica: Arc<dyn Replica>, peer: Uuid, mut jobs: mpsc::Receiver<Job>, done: mpsc::Sender<Done>) {
+async fn work(links: Links, peer: Uuid, mut jobs: mpsc::Receiver<Job>, done: mpsc::Sender<Done>) {
+    let replica = links.replica();
     while let Some(job) = jobs.recv().await {
         let result = match job {
             Job::Absorb { share, bytes, entries } => {
@@ -177,7 +183,11 @@ async fn work(replica: Arc<dyn Replica>, peer: Uuid, mut jobs: mpsc::Receiver<Jo
                 Done::Event(Event::Absorbed { share, bytes, outcome })
             }
             Job::Control(message) => {
-                Done::Event(Event::ControlHandled { outcome: replica.control(peer, &message).await })
+                let outcome = match links.book().peer(peer) {
+                    Some(known) => replica.control(peer, &known.name, &message).await,
+                    None => Err("not a peer any more".into()),
+                };
+                Done::Event(Event::ControlHandled { outcome })
             }
             Job::Acknowledge { share, have } => {
                 if let Err(reason) = replica.acknowledged(share, peer, have).await {

@@ -10,10 +10,11 @@ mod pairing;
 mod text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Rows and token as protobuf.
-pub(crate) mod proto {
+pub mod proto {
+    #![allow(missing_docs)]
     tonic::include_proto!("archipel.peer.v1");
 }
 
