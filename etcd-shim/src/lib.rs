@@ -21,6 +21,7 @@ pub mod metrics;
 
 pub mod link;
 pub mod peer;
+pub mod share;
 
 pub mod demo;
 

@@ -1,1 +1,3 @@
-//! The admin API: health, metrics and versions over HTTP.
+//! The admin API: health, metrics and versions over HTTP; peers, shares and status over gRPC.
+
+pub mod grpc;

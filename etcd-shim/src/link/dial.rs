@@ -41,6 +41,14 @@ pub enum DialError {
         /// How TLS says it.
         source: io::Error,
     },
+    /// The connection broke before both sides had proven who they are.
+    #[error("{address} hung up during the handshake: {source}; check that the address leads to the site")]
+    Handshake {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
     /// TLS is not available, or HTTP/2 failed.
     #[error("the connection to {address} failed: {reason}")]
     Channel {
@@ -72,12 +80,21 @@ pub async fn dial(
         TlsConnector::from(config)
             .connect(server_name, tcp)
             .await
-            .map_err(|source| DialError::Identity { address: address.to_owned(), source })
+            .map_err(|source| handshake_failed(address, source))
     };
     let stream = timeout(Duration::from_millis(HANDSHAKE_MS), connect)
         .await
         .map_err(|_| DialError::Timeout(address.to_owned()))??;
     channel(stream).await.map_err(|e| channel_failed(e.to_string()))
+}
+
+fn handshake_failed(address: &str, source: io::Error) -> DialError {
+    let address = address.to_owned();
+    let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_)) => DialError::Identity { address, source },
+        _ => DialError::Handshake { address, source },
+    }
 }
 
 /// An HTTP/2 channel on a stream that is open. It is never dialled again: a lost connection is a lost session.

@@ -19,7 +19,7 @@ pub mod session;
 mod service;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// The session protocol as protobuf.
 pub mod proto {

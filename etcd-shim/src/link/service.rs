@@ -9,6 +9,7 @@ use super::proto::link_server::LinkServer;
 use super::proto::pairing_server::PairingServer;
 use super::replica::Replica;
 use super::tls::ServerTls;
+use crate::config::LinkListen;
 use crate::peer::{Identity, IdentityError, PairingService, PeerBook, PeerError, Rows, is_address};
 use std::io;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 /// Streams of one connection: one session, or one call of pairing, and room for a mistake.
 const STREAMS_MAX: u32 = 4;
@@ -31,9 +32,9 @@ const HEADER_BYTES_MAX: u32 = 16 << 10;
 pub struct Config {
     /// The site's data directory.
     pub data_dir: PathBuf,
-    /// Where peers are accepted; None accepts none, and this site dials only.
-    pub listen: Option<SocketAddr>,
-    /// Where peers are told to dial, `host:port`. None tells them `listen`, unless that is a wildcard;
+    /// Where peers are accepted.
+    pub listen: LinkListen,
+    /// Where peers are told to dial, `host:port`. None tells them where this site listens, unless that is a wildcard;
     /// [`crate::peer::NO_ADDRESS`] tells them none.
     pub advertise: Option<String>,
 }
@@ -88,13 +89,7 @@ pub async fn start(
         .await
         .map_err(|e| IdentityError::Certificate(e.to_string()))??;
     let book = PeerBook::open(rows, site.clone(), identity.fingerprint)?;
-    let listener = match config.listen {
-        Some(address) => {
-            let bound = TcpListener::bind(address).await;
-            Some(bound.map_err(|source| StartError::Listen { address, source })?)
-        }
-        None => None,
-    };
+    let listener = listen(config.listen).await?;
     let listening = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let advertise = advertised(config.advertise, listening)?;
     let links = Links::new(replica, identity, book, advertise);
@@ -104,6 +99,20 @@ pub async fn start(
     tokio::spawn(supervise(links.clone()));
     info!(listen = ?listening, advertise = ?links.advertise(), "links started");
     Ok(Running { links, listening })
+}
+
+async fn listen(wish: LinkListen) -> Result<Option<TcpListener>, StartError> {
+    match wish {
+        LinkListen::Nowhere => Ok(None),
+        LinkListen::At(address) => match TcpListener::bind(address).await {
+            Ok(listener) => Ok(Some(listener)),
+            Err(source) => Err(StartError::Listen { address, source }),
+        },
+        LinkListen::IfFree(address) => Ok(TcpListener::bind(address)
+            .await
+            .inspect_err(|e| warn!("no link listener: {address}: {e}; give one with --link-listen-url"))
+            .ok()),
+    }
 }
 
 fn advertised(wish: Option<String>, listening: Option<SocketAddr>) -> Result<Option<String>, StartError> {

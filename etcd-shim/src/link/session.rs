@@ -16,6 +16,7 @@ use crate::clock::{monotonic_ms, now_unix_ms};
 use archipel_crdt::version_vector::VersionVector;
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -199,6 +200,12 @@ async fn work(links: Links, peer: Uuid, mut jobs: mpsc::Receiver<Job>, done: mps
         if done.send(result).await.is_err() {
             return;
         }
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
     }
 }
 

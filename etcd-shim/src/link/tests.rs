@@ -124,15 +124,15 @@ impl Replica for Memory {
     }
 }
 
-struct TestSite {
+pub(crate) struct TestSite {
     replica: Arc<Memory>,
     rows: Arc<MemoryRows>,
-    dir: TempDir,
-    running: Running,
+    pub(crate) dir: TempDir,
+    pub(crate) running: Running,
 }
 
 impl TestSite {
-    async fn start(name: &str, id: u128, advertise: Option<&str>) -> Self {
+    pub(crate) async fn start(name: &str, id: u128, advertise: Option<&str>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (replica, rows) = (Memory::new(site(name, id)), Arc::new(MemoryRows::default()));
         let running = Self::run(&replica, &rows, &dir, "127.0.0.1:0", advertise).await;
@@ -148,7 +148,7 @@ impl TestSite {
     ) -> Running {
         let config = Config {
             data_dir: dir.path().to_owned(),
-            listen: Some(listen.parse().unwrap()),
+            listen: crate::config::LinkListen::At(listen.parse().unwrap()),
             advertise: advertise.map(str::to_owned),
         };
         start(config, replica.clone(), rows.clone()).await.unwrap()
@@ -296,9 +296,8 @@ async fn tokens_that_are_used_foreign_or_from_an_impostor_are_refused_with_a_way
     let rennes = TestSite::start("rennes", 2, None).await;
     let brest = TestSite::start("brest", 3, None).await;
 
-    let stranger = nantes.running.listening.unwrap().to_string();
-    let no_invite = crate::peer::Token::decode(&nantes.invite("").await).unwrap();
-    let text = no_invite.encode();
+    let spent = crate::peer::Token::decode(&nantes.invite("").await).unwrap();
+    let text = spent.encode();
     rennes.accept(&text).await.unwrap();
     let used = brest.accept(&text).await.unwrap_err();
     assert!(used.to_string().contains("used by another site"), "{used}");
@@ -316,10 +315,9 @@ async fn tokens_that_are_used_foreign_or_from_an_impostor_are_refused_with_a_way
     assert!(matches!(rennes.accept(&dead).await.unwrap_err(), PeerError::Unreachable { .. }));
 
     // A guess of the secret.
-    let forged = crate::peer::Token { secret: vec![0; 24], ..no_invite };
+    let forged = crate::peer::Token { secret: vec![0; 24], ..spent };
     let error = brest.accept(&forged.encode()).await.unwrap_err();
     assert!(error.to_string().contains("ask for a new one"), "{error}");
-    assert!(stranger.contains(':'));
 }
 
 #[tokio::test]
@@ -357,4 +355,112 @@ async fn plain_bytes_on_the_link_port_get_nothing() {
     let mut answer = Vec::new();
     let _ = tokio::time::timeout(PATIENCE, tcp.read_to_end(&mut answer)).await.unwrap();
     assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+}
+
+/// A peer with a valid certificate and its own idea of the protocol.
+struct Hostile {
+    outgoing: tokio::sync::mpsc::Sender<proto::Frame>,
+    incoming: tonic::Streaming<proto::Frame>,
+}
+
+impl Hostile {
+    async fn connect(nantes: &TestSite, id: u128) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let own = site(&format!("mallory-{id}"), id);
+        let identity = crate::peer::Identity::open(dir.path(), own.site_id).unwrap();
+        let book =
+            crate::peer::PeerBook::open(Arc::new(MemoryRows::default()), own.clone(), identity.fingerprint).unwrap();
+        let token = nantes.invite("").await;
+        let peer = accept(&token, &identity, &own, &book, "none", None).await.unwrap();
+        let expected = tls::Proven { site_id: peer.site_id, fingerprint: peer.fingerprint };
+        let channel = dial::dial(&identity, expected, &peer.addresses[0], tls::LINK_NAME).await.unwrap();
+        let (outgoing, frames) = tokio::sync::mpsc::channel(16);
+        let frames = tokio_stream::wrappers::ReceiverStream::new(frames);
+        let session = proto::link_client::LinkClient::new(channel).session(frames).await.unwrap();
+        Self { outgoing, incoming: session.into_inner() }
+    }
+
+    fn hello(id: u128) -> engine::Frame {
+        let site = site("mallory", id);
+        engine::Frame::Hello(engine::Hello {
+            protocol: limits::PROTOCOL,
+            site_id: site.site_id,
+            name: site.name,
+            actor: site.actor,
+            addresses: vec![],
+            version: "0".into(),
+        })
+    }
+
+    async fn say(&self, frame: engine::Frame) {
+        self.outgoing.send(wire::encode(frame)).await.unwrap();
+    }
+
+    /// The next frame that `wanted` takes; None when the session ends without one.
+    async fn hear<T>(&mut self, wanted: impl Fn(engine::Frame) -> Option<T>) -> Option<T> {
+        let heard = async {
+            loop {
+                let frame = self.incoming.message().await.ok().flatten()?;
+                if let Some(found) = wire::decode(frame).ok().and_then(&wanted) {
+                    return Some(found);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.unwrap()
+    }
+
+    async fn goodbye(&mut self) -> String {
+        let goodbye = |frame| match frame {
+            engine::Frame::Goodbye(reason) => Some(reason),
+            _ => None,
+        };
+        self.hear(goodbye).await.unwrap_or_default()
+    }
+}
+
+#[tokio::test]
+async fn a_peer_gets_and_gives_nothing_of_what_is_not_shared_with_it() {
+    let nantes = TestSite::start("nantes", 1, None).await;
+    nantes.replica.state.lock().unwrap().active = false;
+    nantes.replica.write(5);
+    let mut mallory = Hostile::connect(&nantes, 6).await;
+    mallory.say(Hostile::hello(6)).await;
+    // Asks for a share that exists, and pushes entries into it.
+    mallory.say(engine::Frame::Have { share: SHARE, seen: VersionVector::new(), stream: 1, ask: true }).await;
+    mallory.say(engine::Frame::Entries { share: SHARE, stream: 1, entries: vec![Bytes::from_static(b"x/1")] }).await;
+    let answer = mallory
+        .hear(|frame| match frame {
+            engine::Frame::Refused { share, reason, .. } => Some((share, reason)),
+            engine::Frame::Have { .. } | engine::Frame::Entries { .. } => panic!("leaked: {frame:?}"),
+            _ => None,
+        })
+        .await;
+    assert_eq!(answer, Some((SHARE, engine::NOT_SHARED.to_owned())), "as for a share that does not exist");
+    assert_eq!(nantes.replica.absorbed(), 0);
+    let counted = || nantes.running.links.status(Uuid::from_u128(6)).counters.frames_refused == 1;
+    eventually("counted", counted).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_breaks_the_protocol_loses_its_session_only() {
+    let nantes = TestSite::start("nantes", 1, None).await;
+    let mut mallory = Hostile::connect(&nantes, 6).await;
+    mallory.say(Hostile::hello(66)).await;
+    assert!(mallory.goodbye().await.contains("certificate"), "another site's id");
+
+    let mut mallory = Hostile::connect(&nantes, 7).await;
+    mallory.say(engine::Frame::Control(Bytes::from_static(b"x"))).await;
+    assert!(mallory.goodbye().await.contains("not Hello"));
+
+    let mut mallory = Hostile::connect(&nantes, 8).await;
+    mallory.say(Hostile::hello(8)).await;
+    let huge = Bytes::from(vec![0; limits::CONTROL_BYTES_MAX + 1]);
+    mallory.say(engine::Frame::Control(huge)).await;
+    assert!(mallory.goodbye().await.contains("control message"));
+
+    // The listener still serves.
+    let mut mallory = Hostile::connect(&nantes, 9).await;
+    mallory.say(Hostile::hello(9)).await;
+    let greeted = |frame| matches!(frame, engine::Frame::Control(_)).then_some(());
+    assert_eq!(mallory.hear(greeted).await, Some(()));
 }

@@ -286,6 +286,10 @@ impl PeerBook {
             return Err(PeerError::BadAddress(bad.clone()));
         }
         let peers = self.peers();
+        // An invitation lets a new site in; it does not let its holder step into an old one's place.
+        if let Some(known) = peers.get(&peer.site_id).filter(|known| known.fingerprint != peer.fingerprint) {
+            return Err(PeerError::OtherIdentity(known.name.clone()));
+        }
         if peers.values().any(|other| other.name == peer.name && other.site_id != peer.site_id) {
             return Err(PeerError::NameTaken(peer.name.clone()));
         }

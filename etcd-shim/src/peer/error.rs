@@ -56,6 +56,9 @@ pub enum PeerError {
     /// Another peer has the name.
     #[error("another peer is named {0:?} already; revoke it with `archipel peer revoke {0}` or rename one of the sites")]
     NameTaken(String),
+    /// The site id is pinned to another CA.
+    #[error("a site with the id of {0} joined with another identity; if {0} really lost its own, revoke it first: archipel peer revoke {0}")]
+    OtherIdentity(String),
     /// A name that cannot be shown or typed.
     #[error("{0:?} cannot be a site's name; use letters, digits, '-', '_' and '.', 63 at most")]
     BadName(String),

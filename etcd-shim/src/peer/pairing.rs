@@ -105,11 +105,9 @@ pub async fn accept(
         reason,
     };
     let channel = dial(identity, expected, &token.address, PAIRING_NAME).await.map_err(|e| match e {
-        DialError::Identity { address, source } if is_certificate_trouble(&source) => {
-            PeerError::Impostor { address, reason: source.to_string() }
-        }
+        DialError::Identity { address, source } => PeerError::Impostor { address, reason: source.to_string() },
         // The inviter hangs up on strangers while no invitation is open.
-        DialError::Identity { .. } => PeerError::Refused {
+        DialError::Handshake { .. } => PeerError::Refused {
             name: token.name.clone(),
             reason: "it has no open invitation; this one expired or was never made there, ask for a new one".into(),
         },
@@ -133,10 +131,4 @@ pub async fn accept(
     book.pin(peer.clone()).await?;
     info!(peer = %peer.name, site_id = %peer.site_id, "paired: this site joined with an invitation");
     Ok(peer)
-}
-
-/// True if the handshake failed on the other side's certificate, false if the connection broke.
-fn is_certificate_trouble(e: &std::io::Error) -> bool {
-    let inner = e.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }

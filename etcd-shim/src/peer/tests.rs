@@ -101,6 +101,10 @@ async fn who_cannot_be_a_peer_does_not_spend_the_invitation() {
         (joining(&token, "x", 1), PeerError::SameSite),
         (joining(&token, "nantes", 3), PeerError::SameName("nantes".into())),
         (joining(&token, "rennes", 3), PeerError::NameTaken("rennes".into())),
+        (
+            Joining { fingerprint: Fingerprint([9; 32]), ..joining(&token, "rennes", 2) },
+            PeerError::OtherIdentity("rennes".into()),
+        ),
         (joining(&token, "a b", 3), PeerError::BadName("a b".into())),
         (
             Joining { addresses: vec!["x".into()], ..joining(&token, "brest", 3) },
