@@ -9,15 +9,15 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 /// Bad use of the command line (sysexits' EX_USAGE).
-pub const EXIT_USAGE: u8 = 64;
+pub(crate) const EXIT_USAGE: u8 = 64;
 /// The verb failed.
-pub const EXIT_FAILURE: u8 = 1;
+pub(crate) const EXIT_FAILURE: u8 = 1;
 /// The verb worked, and says that not everything is well.
-pub const EXIT_DEGRADED: u8 = 2;
+pub(crate) const EXIT_DEGRADED: u8 = 2;
 
 /// Which site.
 #[derive(Clone, Debug, Args)]
-pub struct Connection {
+pub(crate) struct Connection {
     /// The data directory of the site; default: NAME.etcd in this directory.
     #[arg(long, env = "ARCHIPEL_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
@@ -55,7 +55,7 @@ impl Connection {
     ///
     /// # Errors
     /// Nobody serves the socket.
-    pub async fn open(&self) -> Result<Channel, VerbError> {
+    pub(crate) async fn open(&self) -> Result<Channel, VerbError> {
         let data_dir = self.data_dir.clone().unwrap_or_else(|| PathBuf::from(format!("{}.etcd", self.name)));
         let path = socket_path(&data_dir, self.admin_socket.as_deref())?;
         Ok(connect(&path).await?)
@@ -63,7 +63,7 @@ impl Connection {
 }
 
 /// Runs a verb and turns its outcome into the process's exit code.
-pub fn run_verb(verb: impl Future<Output = Result<ExitCode, VerbError>>) -> ExitCode {
+pub(crate) fn run_verb(verb: impl Future<Output = Result<ExitCode, VerbError>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(VerbError::Runtime);
     match runtime.and_then(|runtime| runtime.block_on(verb)) {
         Ok(code) => code,

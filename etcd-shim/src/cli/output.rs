@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// `-o`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
-pub enum Format {
+pub(crate) enum Format {
     /// For people.
     #[default]
     Table,
@@ -16,7 +16,7 @@ pub enum Format {
 
 /// A table whose columns are as wide as their widest cell.
 #[derive(Clone, Debug)]
-pub struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
@@ -25,17 +25,17 @@ const GAP: &str = "   ";
 
 impl Table {
     /// A table with these headings.
-    pub fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(|&heading| heading.to_owned()).collect()] }
     }
 
     /// Adds a row. An empty cell is shown as `-`.
-    pub fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }).to_vec());
     }
 
     /// The table as text, each line with its end.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
             .map(|i| self.rows.iter().filter_map(|row| row.get(i)).map(|cell| cell.chars().count()).max().unwrap_or(0))
@@ -51,17 +51,17 @@ impl Table {
 }
 
 /// Prints a JSON document.
-pub fn print_json(value: &Value) {
+pub(crate) fn print_json(value: &Value) {
     println!("{value:#}");
 }
 
 /// How long ago, in the largest fitting unit: `3s`, `12m`, `5h`, `9d`.
-pub fn ago(unix_ms: u64) -> String {
+pub(crate) fn ago(unix_ms: u64) -> String {
     if unix_ms == 0 { String::new() } else { seconds(now_unix_ms().saturating_sub(unix_ms) as f64 / 1000.0) }
 }
 
 /// A time span in the largest fitting unit.
-pub fn seconds(s: f64) -> String {
+pub(crate) fn seconds(s: f64) -> String {
     const MINUTE: f64 = 60.0;
     const HOUR: f64 = 60.0 * MINUTE;
     const DAY: f64 = 24.0 * HOUR;

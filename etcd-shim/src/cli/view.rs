@@ -10,22 +10,22 @@ const CONNECTED: &str = "connected";
 const ACTIVE: &str = "active";
 
 /// True if the peer's link is up.
-pub fn is_connected(peer: &Peer) -> bool {
+pub(crate) fn is_connected(peer: &Peer) -> bool {
     peer.state == CONNECTED
 }
 
 /// True if both directions of the share's link flow, or the share waits for a consent.
-pub fn is_well(share: &Share) -> bool {
+pub(crate) fn is_well(share: &Share) -> bool {
     share.state != ACTIVE || (share.error.is_empty() && share.stream_out == "replicate" && share.stream_in == "open")
 }
 
 /// True if both sites are known to have the same entries.
-pub fn is_caught_up(share: &Share) -> bool {
+pub(crate) fn is_caught_up(share: &Share) -> bool {
     share.state == ACTIVE && is_well(share) && share.lag_entries_out == 0 && share.lag_entries_in == Some(0)
 }
 
 /// The site as JSON.
-pub fn site_json(site: &SiteStatus) -> Value {
+pub(crate) fn site_json(site: &SiteStatus) -> Value {
     json!({
         "name": site.name, "site_id": site.site_id, "actor": site.actor, "version": site.version,
         "revision": site.revision, "compact_revision": site.compact_revision, "keys": site.keys,
@@ -36,7 +36,7 @@ pub fn site_json(site: &SiteStatus) -> Value {
 }
 
 /// A peer as JSON.
-pub fn peer_json(peer: &Peer) -> Value {
+pub(crate) fn peer_json(peer: &Peer) -> Value {
     json!({
         "name": peer.name, "site_id": peer.site_id, "ca_fingerprint": peer.ca_fingerprint,
         "state": peer.state, "connected": is_connected(peer), "since_unix_ms": peer.since_unix_ms,
@@ -48,7 +48,7 @@ pub fn peer_json(peer: &Peer) -> Value {
 }
 
 /// A share as JSON. `lag_entries_in` is null while the peer is not connected: it is not known then.
-pub fn share_json(share: &Share) -> Value {
+pub(crate) fn share_json(share: &Share) -> Value {
     let held: Vec<Value> =
         share.held.iter().map(|held| json!({ "object": held.object, "reason": held.reason })).collect();
     json!({
@@ -63,7 +63,7 @@ pub fn share_json(share: &Share) -> Value {
 }
 
 /// A conflict as JSON; the values are JSON themselves.
-pub fn conflict_json(conflict: &Conflict) -> Value {
+pub(crate) fn conflict_json(conflict: &Conflict) -> Value {
     let side = |side: &Candidate| {
         let value = serde_json::from_str(&side.value).unwrap_or_else(|_| Value::String(side.value.clone()));
         json!({ "site": side.site, "unix_ms": side.unix_ms, "value": value })
@@ -76,7 +76,7 @@ pub fn conflict_json(conflict: &Conflict) -> Value {
 }
 
 /// Peers as a table.
-pub fn peer_table(peers: &[Peer]) -> String {
+pub(crate) fn peer_table(peers: &[Peer]) -> String {
     let mut table = Table::new(&["PEER", "STATE", "SINCE", "ADDRESS", "LAST ERROR"]);
     for peer in peers {
         // An error that a standing session has left behind is history.
@@ -87,7 +87,7 @@ pub fn peer_table(peers: &[Peer]) -> String {
 }
 
 /// Shares as a table.
-pub fn share_table(shares: &[Share]) -> String {
+pub(crate) fn share_table(shares: &[Share]) -> String {
     let mut table = Table::new(&["NAMESPACE", "WITH", "STATE", "KEYS", "LAG OUT", "LAG IN", "CONFLICTS", "NOTE"]);
     for share in shares {
         let lag_in = share.lag_entries_in.map_or_else(|| "?".to_owned(), |n| n.to_string());
@@ -113,7 +113,7 @@ pub fn share_table(shares: &[Share]) -> String {
 }
 
 /// Conflicts as a table, with both values.
-pub fn conflict_table(conflicts: &[Conflict]) -> String {
+pub(crate) fn conflict_table(conflicts: &[Conflict]) -> String {
     let mut table = Table::new(&["AGE", "NAMESPACE", "OBJECT", "FIELD", "RULE", "SHOWN", "NOT SHOWN"]);
     let side = |side: &Candidate| format!("{} ({})", side.value, side.site);
     for conflict in conflicts {

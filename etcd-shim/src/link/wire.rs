@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// Why a frame was not understood.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
-pub enum WireError {
+pub(crate) enum WireError {
     /// Kind of frame that this release does not know.
     #[error("a frame of unknown kind")]
     UnknownKind,
@@ -25,7 +25,7 @@ pub enum WireError {
 }
 
 /// A frame as it goes over the wire.
-pub fn encode(frame: Frame) -> proto::Frame {
+pub(crate) fn encode(frame: Frame) -> proto::Frame {
     let body = match frame {
         Frame::Hello(hello) => Body::Hello(proto::Hello {
             protocol: hello.protocol,
@@ -64,7 +64,7 @@ pub fn encode(frame: Frame) -> proto::Frame {
 ///
 /// # Errors
 /// It is of an unknown kind, or over a bound.
-pub fn decode(frame: proto::Frame) -> Result<Frame, WireError> {
+pub(crate) fn decode(frame: proto::Frame) -> Result<Frame, WireError> {
     Ok(match frame.body.ok_or(WireError::UnknownKind)? {
         Body::Hello(hello) => {
             bounded(hello.address.len(), ADDRESSES_MAX, "addresses")?;

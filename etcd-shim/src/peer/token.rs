@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// Format that this build writes.
 const FORMAT: u32 = 1;
 /// Bytes of the secret.
-pub const SECRET_BYTES: usize = 24;
+pub(crate) const SECRET_BYTES: usize = 24;
 /// Characters of a token at most.
 const TOKEN_CHARACTERS_MAX: usize = 4096;
 

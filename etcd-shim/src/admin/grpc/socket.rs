@@ -59,7 +59,7 @@ pub fn socket_path(data_dir: &Path, explicit: Option<&Path>) -> Result<PathBuf, 
 ///
 /// # Errors
 /// See [`SocketError`].
-pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
+pub(crate) fn bind(path: &Path) -> Result<UnixListener, SocketError> {
     let failed = |source| SocketError::Io { path: path.to_owned(), source };
     match fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => return Err(SocketError::NoSocket(path.to_owned())),
@@ -75,7 +75,7 @@ pub fn bind(path: &Path) -> Result<UnixListener, SocketError> {
 }
 
 /// True if whoever is at the other end is the user of this process, or root.
-pub fn is_owner(stream: &UnixStream) -> bool {
+pub(crate) fn is_owner(stream: &UnixStream) -> bool {
     let own = rustix::process::geteuid().as_raw();
     match stream.peer_cred() {
         Ok(credentials) if credentials.uid() == own || credentials.uid() == 0 => true,

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 const MS: f64 = 1000.0;
 
 /// The site itself.
-pub fn site(links: &Links, listening: Option<SocketAddr>, facts: Facts) -> SiteStatus {
+pub(crate) fn site(links: &Links, listening: Option<SocketAddr>, facts: Facts) -> SiteStatus {
     let site = links.site();
     SiteStatus {
         name: site.name.clone(),
@@ -30,14 +30,14 @@ pub fn site(links: &Links, listening: Option<SocketAddr>, facts: Facts) -> SiteS
 }
 
 /// All peers, by name.
-pub fn peers(links: &Links) -> Vec<Peer> {
+pub(crate) fn peers(links: &Links) -> Vec<Peer> {
     let mut all: Vec<Peer> = links.book().peers().values().map(|peer| one_peer(links, peer)).collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
 }
 
 /// One peer.
-pub fn one_peer(links: &Links, peer: &peer::Peer) -> Peer {
+pub(crate) fn one_peer(links: &Links, peer: &peer::Peer) -> Peer {
     let link = links.status(peer.site_id);
     let address = if link.address.is_empty() { peer.addresses.first().cloned().unwrap_or_default() } else { link.address };
     Peer {
@@ -62,7 +62,7 @@ pub fn one_peer(links: &Links, peer: &peer::Peer) -> Peer {
 }
 
 /// One share.
-pub fn share(links: &Links, view: ShareView) -> Share {
+pub(crate) fn share(links: &Links, view: ShareView) -> Share {
     let link = links.status(view.peer);
     let up = link.state == LinkState::Connected;
     let stream = link.streams.get(&view.id).cloned().unwrap_or_default();
@@ -94,7 +94,7 @@ pub fn share(links: &Links, view: ShareView) -> Share {
 }
 
 /// One conflict.
-pub fn conflict(view: ConflictView) -> Conflict {
+pub(crate) fn conflict(view: ConflictView) -> Conflict {
     let candidate = |side: crate::share::Candidate| Candidate { site: side.site, unix_ms: side.unix_ms, value: side.value };
     Conflict {
         unix_ms: view.unix_ms,
