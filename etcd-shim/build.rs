@@ -3,7 +3,7 @@
 use std::error::Error;
 
 /// Every proto of the process. Messages are compiled into modules named after their package.
-const PROTOS: &[&str] = &["etcd/rpc.proto", "archipel/link.proto", "archipel/peer.proto"];
+const PROTOS: &[&str] = &["etcd/rpc.proto", "archipel/link.proto", "archipel/peer.proto", "archipel/admin.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto");

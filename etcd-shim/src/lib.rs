@@ -10,6 +10,8 @@
 pub mod cli;
 pub mod config;
 
+pub(crate) mod clock;
+
 pub mod app;
 pub mod telemetry;
 
@@ -18,6 +20,8 @@ pub mod etcd;
 pub mod metrics;
 
 pub mod link;
+pub mod peer;
+pub mod share;
 
 pub mod demo;
 

@@ -1,3 +1,4 @@
-//! The admin side of the process: health, metrics and versions over HTTP.
+//! The admin API: health, metrics and versions over HTTP; peers, shares and status over gRPC.
 
+pub mod grpc;
 pub mod http;

@@ -1,11 +1,10 @@
 //! What the words on the command line mean, and who runs them.
 
+use super::connection::{EXIT_FAILURE, EXIT_USAGE, run_verb};
+use super::{conflicts::Conflicts, peer::Peer, share::Share, status::Status};
 use crate::{app, config, demo};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, process::ExitCode};
-
-/// Exit status of a command that failed; a wrong command line exits with 2 (clap's).
-const EXIT_FAILURE: u8 = 1;
 
 /// An etcd v3 server whose Kubernetes namespaces can be shared between sites.
 ///
@@ -28,14 +27,31 @@ pub enum Command {
     Version,
     /// Start two real Kubernetes sites on this machine and tell the story of a shared namespace.
     Demo(demo::DemoOptions),
+    /// Show the site, its peers and its shares.
+    Status(Status),
+    /// Who this site trusts: invite, accept, list, revoke.
+    #[command(subcommand)]
+    Peer(Peer),
+    /// Which namespaces this site shares: attach, accept, list, detach.
+    #[command(subcommand)]
+    Share(Share),
+    /// Merges that had to drop or hide a concurrent write.
+    #[command(subcommand)]
+    Conflicts(Conflicts),
 }
 
 /// Runs the process with its own command line and environment.
 #[must_use]
 pub fn run() -> ExitCode {
     let words = config::etcd_style(std::env::args_os().collect());
+    let serves = words.get(1).is_none_or(|word| word.to_string_lossy().starts_with('-'));
     let (cli, without_effect) = match parse(words) {
         Ok(parsed) => parsed,
+        // Serving keeps etcd's status for a wrong command line (2); a verb's 2 means that a site is degraded.
+        Err(error) if error.use_stderr() && !serves => {
+            eprint!("{error}");
+            return ExitCode::from(EXIT_USAGE);
+        }
         Err(error) => error.exit(),
     };
     let outcome = match cli.command {
@@ -44,6 +60,10 @@ pub fn run() -> ExitCode {
             print!("{}", config::version_lines());
             Ok(())
         }
+        Some(Command::Status(verb)) => return run_verb(verb.run()),
+        Some(Command::Peer(verb)) => return run_verb(verb.run()),
+        Some(Command::Share(verb)) => return run_verb(verb.run()),
+        Some(Command::Conflicts(verb)) => return run_verb(verb.run()),
         None if cli.serve.version => {
             print!("{}", config::version_lines());
             Ok(())
@@ -106,6 +126,21 @@ mod tests {
     fn unknown_flags_are_refused_with_status_2() {
         let error = parsed(&["archipel", "--no-such-flag=1"]).unwrap_err();
         assert_eq!(error.exit_code(), 2);
+    }
+
+    #[test]
+    fn verbs_find_their_site_by_their_own_flags() {
+        let cli = parsed(&["archipel", "share", "attach", "-n", "team-a", "--with", "rennes", "--data-dir", "/d"]);
+        assert!(matches!(cli.unwrap().command, Some(Command::Share(Share::Attach(_)))));
+        let cli = parsed(&["archipel", "status", "-o", "json", "--wait", "--name", "nantes"]).unwrap();
+        assert!(matches!(cli.command, Some(Command::Status(_))));
+        for wrong in [
+            &["archipel", "share", "detach", "-n", "team-a"][..],
+            &["archipel", "share", "attach", "-n", "team-a"],
+            &["archipel", "peer", "accept"],
+        ] {
+            assert!(parsed(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,14 @@
-//! The command line: no subcommand serves a site; each subcommand has a file of its own.
+//! The command line: no subcommand serves a site; each verb has a file of its own.
 
 mod command;
+
+mod connection;
+mod output;
+mod view;
+
+mod conflicts;
+mod peer;
+mod share;
+mod status;
 
 pub use command::{Cli, Command, run};

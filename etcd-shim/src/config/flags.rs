@@ -23,6 +23,15 @@ pub struct Flags {
     /// More addresses for /metrics, /health, /livez and /readyz.
     #[arg(long, env = "ETCD_LISTEN_METRICS_URLS")]
     pub listen_metrics_urls: Option<String>,
+    /// Where the links of peers are accepted: https://IP:PORT, or none. Default: https://127.0.0.1:2382 if it is free.
+    #[arg(long, env = "ARCHIPEL_LINK_LISTEN_URL", value_name = "URL")]
+    pub link_listen_url: Option<String>,
+    /// Where peers are told to dial this site, or none; default: where it listens.
+    #[arg(long, env = "ARCHIPEL_LINK_ADVERTISE_ADDRESS", value_name = "HOST:PORT")]
+    pub link_advertise_address: Option<String>,
+    /// The socket of the admin API; default: admin.sock in the data directory.
+    #[arg(long, env = "ARCHIPEL_ADMIN_SOCKET", value_name = "PATH")]
+    pub admin_socket: Option<PathBuf>,
     /// Prefix of Kubernetes' keys, as kube-apiserver's --etcd-prefix.
     #[arg(long, env = "ARCHIPEL_KUBERNETES_PREFIX", default_value = "/registry")]
     pub kubernetes_prefix: String,

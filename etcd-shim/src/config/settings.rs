@@ -1,6 +1,6 @@
 //! From flags to a configuration that can be acted on: everything is validated here, before anything is opened.
 
-use super::{Flags, ListenUrl, UrlError};
+use super::{Flags, LinkListen, ListenUrl, UrlError};
 use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
 
@@ -24,6 +24,12 @@ pub struct Config {
     pub advertise_client: Vec<String>,
     /// More addresses for health and metrics.
     pub listen_metrics: Vec<ListenUrl>,
+    /// Where the links of peers are accepted.
+    pub link_listen: LinkListen,
+    /// Where peers are told to dial, if not where this site listens.
+    pub link_advertise: Option<String>,
+    /// The socket of the admin API, if not the one in the data directory.
+    pub admin_socket: Option<PathBuf>,
     /// Prefix of Kubernetes' keys.
     pub kubernetes_prefix: String,
     /// The shortest lease, in seconds.
@@ -73,6 +79,9 @@ pub enum ConfigError {
         /// The flag.
         flag: &'static str,
     },
+    /// The link listener's address.
+    #[error("--link-listen-url is {0:?}: write https://IP:PORT, for example https://0.0.0.0:2382, or none")]
+    LinkListen(String),
     /// Log format.
     #[error("--log-format is {0:?}: use json or console")]
     LogFormat(String),
@@ -106,6 +115,9 @@ impl Config {
             listen_client,
             advertise_client: advertise.split(',').map(|url| url.trim().to_owned()).collect(),
             listen_metrics: urls("listen-metrics-urls", flags.listen_metrics_urls.as_deref().unwrap_or(""))?,
+            link_listen: LinkListen::parse(flags.link_listen_url.as_deref())?,
+            link_advertise: flags.link_advertise_address,
+            admin_socket: flags.admin_socket,
             kubernetes_prefix: flags.kubernetes_prefix,
             min_lease_ttl_s: min_lease_ttl_s(flags.election_timeout),
             quota_bytes: quota_bytes(flags.quota_backend_bytes),
@@ -148,7 +160,7 @@ fn progress_notify(flag: Duration) -> Duration {
 ///
 /// # Errors
 /// A sentence that says how to write one.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let refused = || format!("{text:?} is not a duration: write 500ms, 5s, 10m or 1h30m");
     if text == "0" {
         return Ok(Duration::ZERO);

@@ -173,6 +173,7 @@ impl Site {
             Ok(output) => output.map_err(|error| failed(error.to_string()))?,
             Err(_) => return Err(failed(format!("did not end within {} s", VERB_PATIENCE.as_secs()))),
         };
+        // 2 says that the site is degraded, e.g. that a link is down; the verb itself worked.
         if output.status.success() || output.status.code() == Some(VERB_DEGRADED) {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }

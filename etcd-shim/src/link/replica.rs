@@ -29,19 +29,23 @@ pub trait Replica: Send + Sync + Debug + 'static {
     /// Who this site is.
     fn site(&self) -> Site;
 
-    /// Fires when entries or states of shares changed.
+    /// Fires when entries or states of shares changed; their entries may become durable a little later.
     fn changes(&self) -> watch::Receiver<u64>;
+
+    /// Fires when more became durable.
+    fn durable(&self) -> watch::Receiver<i64>;
 
     /// Control messages that `peer` should have; idempotent.
     fn greetings(&self, peer: Uuid) -> Vec<Bytes>;
 
-    /// A control message from `peer`. Returns what to answer.
+    /// A control message from `peer`, which is called `name` here. Returns what to answer.
     ///
     /// # Errors
     /// The message is malformed: the session ends with this text.
-    fn control<'a>(&'a self, peer: Uuid, message: &'a [u8]) -> Later<'a, Result<Vec<Bytes>, String>>;
+    fn control<'a>(&'a self, peer: Uuid, name: &'a str, message: &'a [u8]) -> Later<'a, Result<Vec<Bytes>, String>>;
 
-    /// Shares that are active with `peer`, and what this site holds of them.
+    /// Shares that are active with `peer`, and what this site holds of them. The peer's part of it counts when a session
+    /// meets the share for the first time, and must be durable then.
     fn active_shares(&self, peer: Uuid) -> Vec<(Uuid, VersionVector)>;
 
     /// Entries of `share` that `have` does not contain, in causal order and gap-free an actor, about `bytes_max` bytes,

@@ -30,6 +30,8 @@ pub enum Event {
     },
     /// Entries or states of shares changed in the store.
     Changed,
+    /// More became durable in the store: a read that found nothing may find something now.
+    Durable,
     /// Answer to [`Command::Read`].
     Read {
         /// The share.

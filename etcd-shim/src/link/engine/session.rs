@@ -136,6 +136,7 @@ impl Session {
                 self.received(now, frame, &mut out);
             }
             Event::Changed => self.refresh(&mut out),
+            Event::Durable => self.read_again(&mut out),
             Event::Refreshed { active, greetings } => self.refreshed(now, active, greetings, &mut out),
             Event::Read { share, entries } => self.read(share, entries, &mut out),
             Event::Absorbed { share, bytes, outcome } => self.absorbed(now, share, bytes, outcome, &mut out),
@@ -266,7 +267,7 @@ impl Session {
         for (share, have) in active.into_iter().take(SHARES_MAX) {
             let link = match before.remove(&share) {
                 Some(mut link) => {
-                    link.have = have;
+                    link.advance(&have, self.own.actor);
                     link
                 }
                 None => {
@@ -277,6 +278,7 @@ impl Session {
                 }
             };
             let link = self.shares.entry(share).or_insert(link);
+            link.outbound.knows(self.peer_actor, link.have.get(self.peer_actor));
             link.note_lag(now, self.own.actor, self.peer_actor);
             link.read_on(share, out);
         }
@@ -299,6 +301,15 @@ impl Session {
         link.read_on(share, out);
     }
 
+    fn read_again(&mut self, out: &mut Vec<Command>) {
+        for (&share, link) in &mut self.shares {
+            if link.outbound.is_exhausted() {
+                link.outbound.retry();
+                link.read_on(share, out);
+            }
+        }
+    }
+
     fn absorbed(
         &mut self,
         now: Now,
@@ -313,6 +324,7 @@ impl Session {
         match outcome {
             Ok(have) => {
                 link.have.join(&have);
+                link.outbound.knows(self.peer_actor, link.have.get(self.peer_actor));
                 link.note_lag(now, self.own.actor, self.peer_actor);
                 out.push(Command::Send(link.have_frame(share)));
             }
@@ -362,6 +374,7 @@ impl Session {
                 out.push(Command::Send(link.have_frame(share)));
             }
         }
+        self.read_again(out);
         if now.monotonic_ms.saturating_sub(self.progress_ms) >= HEARTBEAT_MS {
             self.progress_ms = now.monotonic_ms;
             let own = self.own.actor;
@@ -382,6 +395,12 @@ impl Session {
 impl ShareLink {
     fn new(have: VersionVector, stream: u64) -> Self {
         Self { have, outbound: Outbound::new(), inbound: Inbound::new(stream), unacknowledged_since_ms: None }
+    }
+
+    /// Takes over what the site holds now. Only its own part: what it holds of the peer counts when it is durable, which
+    /// the answer to Absorb says.
+    fn advance(&mut self, have: &VersionVector, own: ActorId) {
+        self.have.advance(own, have.get(own));
     }
 
     fn have_frame(&self, share: Uuid) -> Frame {

@@ -12,6 +12,7 @@
 
 use super::super::limits::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_ENTRIES_MAX};
 use super::frame::Outgoing;
+use archipel_crdt::dot::ActorId;
 use archipel_crdt::version_vector::VersionVector;
 use std::collections::VecDeque;
 
@@ -99,6 +100,21 @@ impl Outbound {
             && self.entries < IN_FLIGHT_ENTRIES_MAX
             && !self.sent.covers(own)
             && self.exhausted.as_ref() != Some(own)
+    }
+
+    /// True if a read found nothing although there is something: it was not durable yet.
+    pub fn is_exhausted(&self) -> bool {
+        self.exhausted.is_some()
+    }
+
+    /// The next read may find what the last one did not.
+    pub fn retry(&mut self) {
+        self.exhausted = None;
+    }
+
+    /// The peer holds its own entries, whether it said so or not.
+    pub fn knows(&mut self, peer: ActorId, n: u64) {
+        self.sent.advance(peer, n);
     }
 
     /// Notes that a read was started and returns where it starts.

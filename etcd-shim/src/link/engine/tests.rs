@@ -245,8 +245,19 @@ fn entries_that_were_trimmed_stop_the_stream_and_do_not_spin() {
     // A read that finds nothing is not repeated before something changes.
     let (mut session, _) = replicating(&[(NANTES, 9)], &[]);
     assert_eq!(session.handle(at(1), Event::Read { share: SHARE, entries: vec![] }), []);
+    assert_eq!(session.handle(at(1), Event::Durable).len(), 1, "more is durable: read again");
+    assert_eq!(session.handle(at(1), Event::Read { share: SHARE, entries: vec![] }), []);
     let active = vec![(SHARE, vv(&[(NANTES, 10)]))];
     assert_eq!(session.handle(at(2), Event::Refreshed { active, greetings: vec![] }).len(), 1);
+}
+
+#[test]
+fn what_is_not_durable_here_is_not_acknowledged() {
+    let (mut session, _) = replicating(&[], &[(RENNES, 2)]);
+    let active = vec![(SHARE, vv(&[(RENNES, 2)]))];
+    assert_eq!(session.handle(at(1), Event::Refreshed { active, greetings: vec![] }), []);
+    let answer = session.handle(at(2), Event::Received(have(vv(&[(RENNES, 2)]), 1, true)));
+    assert_eq!(answer, [Command::Send(have(vv(&[]), 1, false))]);
 }
 
 #[test]
