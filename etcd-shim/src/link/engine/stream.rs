@@ -58,6 +58,12 @@ struct Batch {
     entries: usize,
 }
 
+impl Default for Outbound {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Outbound {
     /// The direction before the peer said what it holds.
     pub fn new() -> Self {
