@@ -1,7 +1,6 @@
 //! The store through its door: etcd's semantics, watches, leases, restarts, crashes.
 #![allow(clippy::unwrap_used)]
 
-#[expect(dead_code, reason = "the watch tests that use it come with the next change")]
 mod common;
 
 mod crash;
