@@ -39,7 +39,8 @@ pub fn overlay(
     };
     let mut parts = split(kind, local, &local_fields(&Tree::Map(replicated.clone())));
     with_uids(&mut parts.replicated, local);
-    let dated = set_creation(&mut parts.local.fields, &life.creation_timestamp);
+    // A Namespace has no life of its own in a share: each site made its own, before or for the share.
+    let dated = kind != "Namespace" && set_creation(&mut parts.local.fields, &life.creation_timestamp);
     if parts.replicated == replicated && !dated {
         return local.clone();
     }

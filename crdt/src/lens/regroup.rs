@@ -16,7 +16,9 @@ pub(super) fn regroup(kind: &str, fields: &mut Fields) {
         }
     }
     if kind == "ConfigMap" {
-        move_entries(fields, "binaryData", "data", |value| matches!(value, Tree::Bytes(_)));
+        move_entries(fields, "binaryData", "data", |name, value, data| {
+            matches!(value, Tree::Bytes(_)) && !data.contains_key(name)
+        });
     }
 }
 
@@ -29,7 +31,8 @@ pub(super) fn ungroup(kind: &str, fields: &mut Fields) {
         }
     }
     if kind == "ConfigMap" {
-        move_entries(fields, "data", "binaryData", |value| matches!(value, Tree::Bytes(_)));
+        // Should merged content have both, the one register for the key stands.
+        move_entries(fields, "data", "binaryData", |_, value, _| matches!(value, Tree::Bytes(_)));
     }
 }
 
@@ -38,20 +41,16 @@ fn groups(kind: &str) -> impl Iterator<Item = &'static Group> {
     GROUPS.iter().filter(move |group| group.kind == kind)
 }
 
-/// Moves the entries that `fits` from one map to another, unless their names are taken there.
-fn move_entries(fields: &mut Fields, from: &str, to: &str, fits: impl Fn(&Tree) -> bool) {
+/// Moves the entries that `fits` from one map to another; it also sees the other map.
+fn move_entries(fields: &mut Fields, from: &str, to: &str, fits: impl Fn(&str, &Tree, &Fields) -> bool) {
     let Some(Tree::Map(mut source)) = fields.remove(from) else { return };
     let mut target = match fields.remove(to) {
         Some(Tree::Map(target)) => target,
         _ => Fields::new(),
     };
-    let names: Vec<_> = source.iter().filter(|(name, value)| fits(value) && !target.contains_key(*name)).collect();
-    let names: Vec<_> = names.into_iter().map(|(name, _)| name.clone()).collect();
-    for name in names {
-        if let Some(value) = source.remove(&name) {
-            target.insert(name, value);
-        }
-    }
+    let moved = source.iter().filter(|(name, value)| fits(name, value, &target));
+    let moved: Vec<_> = moved.map(|(name, _)| name.clone()).collect();
+    target.extend(moved.iter().filter_map(|name| source.remove_entry(name)));
     for (name, map) in [(from, source), (to, target)] {
         if !map.is_empty() {
             fields.insert(name.into(), Tree::Map(map));

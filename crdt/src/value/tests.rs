@@ -3,24 +3,29 @@
 use super::*;
 use proptest::prelude::*;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 fn fixture_dir() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/value/fixtures")
 }
 
+type Fixture = (String, Vec<u8>, Vec<u8>);
+
 /// Every fixture: name, protobuf, JSON.
-fn fixtures() -> Vec<(String, Vec<u8>, Vec<u8>)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(fixture_dir()).expect("fixtures") {
-        let path = entry.expect("entry").path();
-        if path.extension().is_some_and(|extension| extension == "pb") {
+fn fixtures() -> &'static [Fixture] {
+    static READ: OnceLock<Vec<Fixture>> = OnceLock::new();
+    READ.get_or_init(|| {
+        let paths = std::fs::read_dir(fixture_dir()).expect("fixtures").map(|entry| entry.expect("entry").path());
+        let protobuf = paths.filter(|path| path.extension().is_some_and(|extension| extension == "pb"));
+        let read = |path: &PathBuf| std::fs::read(path).expect("fixture");
+        let named = |path: PathBuf| {
             let name = path.file_stem().expect("name").to_string_lossy().into_owned();
-            let read = |path: &PathBuf| std::fs::read(path).expect("fixture");
-            found.push((name, read(&path), read(&path.with_extension("json"))));
-        }
-    }
-    assert!(found.len() > 15, "fixtures are missing");
-    found
+            (name, read(&path), read(&path.with_extension("json")))
+        };
+        let found: Vec<Fixture> = protobuf.map(named).collect();
+        assert!(found.len() > 15, "fixtures are missing");
+        found
+    })
 }
 
 fn encode_as(encoding: Encoding, api_version: &str, kind: &str, tree: &Tree) -> Result<Vec<u8>, ValueError> {
@@ -28,17 +33,17 @@ fn encode_as(encoding: Encoding, api_version: &str, kind: &str, tree: &Tree) -> 
 }
 
 fn fixture(name: &str) -> Tree {
-    let (_, pb, _) = fixtures().into_iter().find(|(found, ..)| found == name).expect("fixture");
-    decode(&pb).expect("decodes").tree
+    let (_, pb, _) = fixtures().iter().find(|(found, ..)| found == name).expect("fixture");
+    decode(pb).expect("decodes").tree
 }
 
 #[test]
 fn both_encodings_give_the_same_tree() {
     for (name, pb, json) in fixtures() {
-        let (from_pb, from_json) = (decode(&pb).expect(&name), decode(&json).expect(&name));
+        let (from_pb, from_json) = (decode(pb).expect(name), decode(json).expect(name));
         assert_eq!((from_pb.encoding, from_json.encoding), (Encoding::Protobuf, Encoding::Json));
         assert_eq!((&from_pb.api_version, &from_pb.kind), (&from_json.api_version, &from_json.kind));
-        pretty_eq(&name, &from_pb.tree, &from_json.tree);
+        pretty_eq(name, &from_pb.tree, &from_json.tree);
     }
 }
 
@@ -53,16 +58,16 @@ fn encoding_gives_the_bytes_of_go() {
     let keep = std::env::var_os("UPDATE_VERIFY").map(PathBuf::from);
     for (name, pb, json) in fixtures() {
         for (extension, bytes) in [("pb", pb), ("json", json)] {
-            let object = decode(&bytes).expect(&name);
-            let ours = encode(&object).expect(&name);
+            let object = decode(bytes).expect(name);
+            let ours = encode(&object).expect(name);
             if let Some(dir) = &keep {
                 std::fs::write(dir.join(format!("{name}.{extension}")), &ours).expect("write");
             }
-            assert_eq!(decode(&ours).expect(&name), object, "{name}.{extension}");
+            assert_eq!(decode(&ours).expect(name), object, "{name}.{extension}");
             let embeds = object.tree.at(&["metadata", "managedFields"]).is_some();
             if !embeds {
-                assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&bytes), "{name}.{extension}");
-                assert!(ours == bytes, "{name}.{extension}");
+                assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(bytes), "{name}.{extension}");
+                assert!(ours == *bytes, "{name}.{extension}");
             } else {
                 assert_eq!(ours.len(), bytes.len(), "{name}.{extension}");
             }
@@ -73,11 +78,11 @@ fn encoding_gives_the_bytes_of_go() {
 #[test]
 fn one_encoding_is_rewritten_as_the_other() {
     for (name, pb, json) in fixtures() {
-        let (from_pb, from_json) = (decode(&pb).expect(&name), decode(&json).expect(&name));
-        let crossed = encode(&Decoded { encoding: Encoding::Json, ..from_pb.clone() }).expect(&name);
-        assert_eq!(decode(&crossed).expect(&name), from_json);
-        let crossed = encode(&Decoded { encoding: Encoding::Protobuf, ..from_json.clone() }).expect(&name);
-        assert_eq!(decode(&crossed).expect(&name), from_pb);
+        let (from_pb, from_json) = (decode(pb).expect(name), decode(json).expect(name));
+        let crossed = encode(&Decoded { encoding: Encoding::Json, ..from_pb.clone() }).expect(name);
+        assert_eq!(decode(&crossed).expect(name), from_json);
+        let crossed = encode(&Decoded { encoding: Encoding::Protobuf, ..from_json.clone() }).expect(name);
+        assert_eq!(decode(&crossed).expect(name), from_pb);
     }
 }
 
@@ -97,7 +102,7 @@ fn presence_is_kept_where_it_means_something() {
 #[test]
 fn unknown_protobuf_fields_survive_where_they_were() {
     // Field 4095 of the root; 4000 twice in the container's probe handler, which JSON inlines.
-    let object = decode(&fixtures().into_iter().find(|(name, ..)| name == "pod").expect("pod").1).expect("decodes");
+    let object = decode(&fixtures().iter().find(|(name, ..)| name == "pod").expect("pod").1).expect("decodes");
     let mut tree = object.tree.clone();
     let raw = |number: u32| {
         let mut raw = Vec::new();
@@ -187,14 +192,13 @@ fn a_tree_of_another_shape_is_refused() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Damaged values decode or give an error; they never panic, and what decodes can be written and read again.
     #[test]
     fn damage_never_panics(which in any::<prop::sample::Index>(), json in any::<bool>(), at in any::<prop::sample::Index>(),
                            edit in prop_oneof![(any::<u8>()).prop_map(Some), Just(None)], cut in any::<bool>()) {
-        let fixtures = fixtures();
-        let (_, pb, text) = which.get(&fixtures);
+        let (_, pb, text) = which.get(fixtures());
         let mut bytes = if json { text.clone() } else { pb.clone() };
         let at = at.index(bytes.len());
         match edit {
