@@ -5,7 +5,7 @@ use crate::limits::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 /// How a log is kept. May differ from one start to the next.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Size of a segment in bytes; clamped to the limits. The first segments of a new store are smaller.
+    /// Size of a segment in bytes; clamped to the limits and rounded down to whole pages. The first segments of a new store are smaller.
     pub segment_bytes: u32,
     /// Sync each batch. Without it a power cut loses acknowledged writes: for throw-away stores only.
     pub fsync: bool,
@@ -25,7 +25,8 @@ impl Default for Options {
 impl Options {
     /// The size of a segment by its sequence number: small ones first, so that an empty start is quick.
     pub(crate) fn capacity_of(&self, sequence: u64) -> u32 {
-        let full = self.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+        let full =
+            self.segment_bytes.clamp(SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX) / SEGMENT_BYTES_MIN * SEGMENT_BYTES_MIN;
         let mut capacity = SEGMENT_FIRST_BYTES.min(full);
         let mut at = 1;
         while at < sequence && capacity < full {
@@ -33,5 +34,20 @@ impl Options {
             at += 1;
         }
         capacity
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_grow_to_the_configured_size_and_are_whole_pages() {
+        let options = |segment_bytes| Options { segment_bytes, ..Options::default() };
+        let capacities: Vec<u32> = (1..8).map(|sequence| options(64 << 20).capacity_of(sequence) >> 10).collect();
+        assert_eq!(capacities, [256, 1024, 4096, 16384, 65536, 65536, 65536]);
+        assert_eq!(options(0).capacity_of(9), SEGMENT_BYTES_MIN);
+        assert_eq!(options(10_001).capacity_of(1), 8192);
+        assert_eq!(options(u32::MAX).capacity_of(u64::MAX), SEGMENT_BYTES_MAX);
     }
 }

@@ -128,8 +128,7 @@ impl Segments {
         let taken = self.take(header.capacity);
         let spare = match taken {
             Some(spare) => spare,
-            // Its zeros become durable with its first batch.
-            None => self.prepare(header.capacity, false)?,
+            None => self.prepare(header.capacity)?,
         };
         let to = self.dir.join(segment_name(header.sequence));
         self.disk.rename(&self.dir.join(spare_name(spare.number)), &to)?;
@@ -215,13 +214,13 @@ impl Segments {
         Ok(())
     }
 
-    /// Makes a zero-filled file. Ahead of use it is synced chunk by chunk, so that the log's own syncs never wait for all
-    /// of it.
-    fn prepare(&self, capacity: u32, synced: bool) -> io::Result<Spare> {
+    /// Makes a zero-filled file, durable in its whole length: a segment's header is never in a file that is too short.
+    /// Synced chunk by chunk, so that the log's own syncs never wait for all of it.
+    fn prepare(&self, capacity: u32) -> io::Result<Spare> {
         let number = self.number();
         let path = self.dir.join(spare_name(number));
         let file = self.disk.create(&path)?;
-        let filled = fill_zeros(&*file, capacity, synced);
+        let filled = fill_zeros(&*file, capacity);
         if let Err(error) = filled {
             // The space is wanted back; that this may fail too changes nothing.
             let _ = self.disk.remove(&path);
@@ -234,7 +233,7 @@ impl Segments {
     fn prepare_wanted(&self) -> bool {
         while let Some(capacity) = self.missing() {
             // `missing` said that none of this size is ready, so this takes a freed one.
-            let made = self.take(capacity).map_or_else(|| self.prepare(capacity, true), Ok);
+            let made = self.take(capacity).map_or_else(|| self.prepare(capacity), Ok);
             let mut spares = self.spares();
             match made {
                 Ok(spare) => {
@@ -285,15 +284,13 @@ impl Spares {
     }
 }
 
-fn fill_zeros(file: &dyn DiskFile, capacity: u32, synced: bool) -> io::Result<()> {
+fn fill_zeros(file: &dyn DiskFile, capacity: u32) -> io::Result<()> {
     let zeros = vec![0; SEGMENT_CHUNK_BYTES.min(capacity as usize)];
     let mut offset = 0_usize;
     while offset < capacity as usize {
         let step = zeros.len().min(capacity as usize - offset);
         file.write_all_at(zeros.get(..step).unwrap_or_default(), offset as u64)?;
-        if synced {
-            file.sync_data()?;
-        }
+        file.sync_data()?;
         offset += step;
     }
     Ok(())

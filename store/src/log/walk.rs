@@ -34,7 +34,9 @@ impl Window {
     fn get(&mut self, offset: u32, length: u32) -> io::Result<Option<&[u8]>> {
         let Some(end) = offset.checked_add(length).filter(|end| *end <= self.capacity) else { return Ok(None) };
         if offset < self.start || u64::from(end) > u64::from(self.start) + self.bytes.len() as u64 {
-            let step = (length as usize).max(SEGMENT_CHUNK_BYTES).min((self.capacity - offset) as usize);
+            // Ends where a frame may begin, so that the search in the rest keeps to such places.
+            let step = (length as usize).next_multiple_of(FRAME_ALIGNMENT as usize).max(SEGMENT_CHUNK_BYTES);
+            let step = step.min((self.capacity - offset) as usize);
             self.bytes.resize(step, 0);
             self.start = offset;
             if let Err(error) = self.file.read_exact_at(&mut self.bytes, u64::from(offset)) {

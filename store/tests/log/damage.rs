@@ -129,3 +129,33 @@ fn replay_starts_at_any_record_edge_and_nowhere_else() {
     let beyond = rig::point(1 << 40, 64);
     assert!(matches!(recovery.replay(Some(beyond), &mut |_| (), &mut |_| ()), Err(OpenError::NoSuchPoint(_))));
 }
+
+/// Records larger than what recovery reads at once.
+#[test]
+fn damage_in_large_records_is_found_too() {
+    use archipel_store::log::{Event, EventKind, Record};
+    use archipel_store::revision::Revision;
+    let mut random = Random(8);
+    let mut site = Site::new(archipel_store::disk::SimulatedDisk::new(8), rig::options(16 << 20));
+    site.open().unwrap();
+    let parts = site.parts.as_mut().unwrap();
+    for main in 1..=12 {
+        let kind = EventKind::Put(random.bytes((3 << 19) + main as u64));
+        let event = Event { key: random.bytes(9), revision: Revision { main, sub: 0 }, kind };
+        let record = Record { events: vec![event], ..Record::default() };
+        let appended = parts.appender.append(&record).unwrap();
+        parts.syncer.write(parts.appender.take_batch().unwrap()).unwrap();
+        site.memory.records.push((record, appended));
+    }
+    site.parts = None;
+    let (_, _, found) = replay(&site.disk.image(), &site.options).unwrap();
+    assert_prefix(&site, &found, 12, "whole");
+    let newest = site.memory.records.last().unwrap().1.start.segment;
+    let last = site.memory.records.iter().filter(|(_, at)| at.start.segment == newest).rev().skip(1);
+    for (_, at) in last {
+        let image = site.disk.image();
+        image.flip_bit(&segment_path(newest), u64::from(at.start.offset) + 70_000, 2).unwrap();
+        let error = replay(&image, &site.options).expect_err("damage before a valid record");
+        assert!(matches!(error, OpenError::Damaged { offset, .. } if offset == at.start.offset), "{error}");
+    }
+}
