@@ -2,6 +2,7 @@
 
 use crate::{
     admin,
+    collaboration::{self, CollaborationError},
     config::{Config, ConfigError, ListenUrl},
     etcd::{
         self, Context, Member, Shared,
@@ -34,6 +35,9 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// Links or the admin API.
+    #[error(transparent)]
+    Collaboration(#[from] CollaborationError),
     /// The metrics.
     #[error("metrics could not be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -91,6 +95,7 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
     let mut site = Site { config, store, metrics, stop, tasks: JoinSet::new(), connections: TaskTracker::new() };
     site.tasks.spawn(signals);
 
+    collaboration::start(&mut site).await?;
     let context = context(&site);
     serve_on(&mut site, workers, clients, &etcd::routes(&context));
     serve_on(&mut site, workers, scrapers, &admin::http::metrics_routes(context.clone()));

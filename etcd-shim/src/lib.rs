@@ -19,6 +19,7 @@ pub mod admin;
 pub mod etcd;
 pub mod metrics;
 
+pub mod collaboration;
 pub mod link;
 pub mod peer;
 pub mod share;

@@ -46,18 +46,32 @@ impl Site {
         Err(format!("{} shows its link with {name} as {}", self.name(), if seen { "up" } else { "down" }))
     }
 
-    /// Checks that `status` shows the share of `namespace` in `state`.
+    /// Checks that `status` shows the share of `namespace` as active.
     ///
     /// # Errors
     /// What it shows instead.
-    pub async fn share_is(&self, namespace: &str, state: &str) -> Result<(), String> {
+    pub async fn share_active(&self, namespace: &str) -> Result<(), String> {
+        match self.share_state(namespace).await?.as_deref() {
+            Some("active") => Ok(()),
+            state => Err(format!("the share of {namespace} at {} is {}", self.name(), state.unwrap_or("not there"))),
+        }
+    }
+
+    /// Checks that this site shares `namespace` with nobody (any more).
+    ///
+    /// # Errors
+    /// What it shows instead.
+    pub async fn share_gone(&self, namespace: &str) -> Result<(), String> {
+        match self.share_state(namespace).await? {
+            None => Ok(()),
+            Some(state) => Err(format!("the share of {namespace} at {} is still {state}", self.name())),
+        }
+    }
+
+    async fn share_state(&self, namespace: &str) -> Result<Option<String>, String> {
         let status = self.status().await.map_err(|error| error.to_string())?;
         let share = named(&status, "shares", "namespace", namespace);
-        let seen = share.and_then(|share| share.get("state")).and_then(Value::as_str).unwrap_or("not there");
-        if seen.eq_ignore_ascii_case(state) {
-            return Ok(());
-        }
-        Err(format!("the share of {namespace} at {} is {seen}, not {state}", self.name()))
+        Ok(share.and_then(|share| share.get("state")).and_then(Value::as_str).map(str::to_owned))
     }
 
     /// How many entries the share of `namespace` has ever had, of all members: the sum of its version vector. Two equal

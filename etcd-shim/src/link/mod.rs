@@ -16,6 +16,7 @@ pub mod dialer;
 pub mod links;
 pub mod session;
 
+mod on_store;
 mod service;
 
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub mod proto {
 }
 
 pub use links::{LinkState, LinkStatus, Links, StreamStatus};
+pub use on_store::OnStore;
 pub use service::{Config, Running, StartError, start};

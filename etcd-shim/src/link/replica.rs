@@ -30,7 +30,7 @@ pub trait Replica: Send + Sync + Debug + 'static {
     fn site(&self) -> Site;
 
     /// Fires when entries or states of shares changed; their entries may become durable a little later.
-    fn changes(&self) -> watch::Receiver<u64>;
+    fn changes(&self) -> watch::Receiver<i64>;
 
     /// Fires when more became durable.
     fn durable(&self) -> watch::Receiver<i64>;

@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Memory {
     site: Site,
     state: Mutex<State>,
-    changes: watch::Sender<u64>,
+    changes: watch::Sender<i64>,
     durable: watch::Sender<i64>,
 }
 
@@ -68,7 +68,7 @@ impl Replica for Memory {
         self.site.clone()
     }
 
-    fn changes(&self) -> watch::Receiver<u64> {
+    fn changes(&self) -> watch::Receiver<i64> {
         self.changes.subscribe()
     }
 

@@ -76,8 +76,8 @@ impl Rig {
         let accept = [&["share", "accept", "-n", name, "--from", "nantes"], how].concat();
         rennes.archipel(&accept).await.expect("rennes accepts");
         let active = eventually(async || {
-            nantes.share_is(name, "active").await?;
-            rennes.share_is(name, "active").await
+            nantes.share_active(name).await?;
+            rennes.share_active(name).await
         });
         expect(active.await);
     }

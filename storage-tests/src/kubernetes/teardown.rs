@@ -35,7 +35,7 @@ pub async fn a_deleted_namespace_detaches(rig: &mut Rig, name: &str) -> Kept {
     let objects = everything(&nantes, name).await;
     rennes.delete(&objects::namespace(name)).await.unwrap();
     expect(eventually(async || objects::absent(&rennes, &objects::namespace(name)).await).await);
-    expect(eventually(async || rig.pair.rennes.share_is(name, "detached").await).await);
+    expect(eventually(async || rig.pair.rennes.share_gone(name).await).await);
     let kept = Kept { api: nantes, namespace: name.to_owned(), objects };
     kept.check().await;
     kept

@@ -22,7 +22,7 @@ impl Story<'_> {
         let gone = objects::absent(&rennes, &objects::namespace(NAMESPACE)).await;
         self.note("it is gone at rennes", gone);
         let detached = crate::demo::kubernetes::eventually(async || {
-            self.pair.rennes.share_is(NAMESPACE, "detached").await?;
+            self.pair.rennes.share_gone(NAMESPACE).await?;
             self.pair.nantes.peer_connected("rennes", true).await
         })
         .await;
