@@ -51,7 +51,7 @@ impl Object {
         Outcome { conflicts: w.conflicts }
     }
 
-    /// A new life. Concurrent lives stay beside it; the earliest born is shown.
+    /// A new life. Concurrent lives stay beside it; the earliest created is shown.
     fn create(&mut self, info: &LifeInfo, form: &Form, w: &mut Writing<'_>) {
         let mut life = Life { born: w.stamp, info: info.clone(), root: Node::default() };
         life.root.write(form, w);
@@ -151,7 +151,7 @@ impl Writing<'_> {
         if a_tree != b_tree {
             let a_version = Version { stamp: a.newest(), tree: a_tree };
             let b_version = Version { stamp: b.newest(), tree: b_tree };
-            self.clash(Rule::ConcurrentCreate, String::new(), a_version, b_version, a.born < b.born);
+            self.clash(Rule::ConcurrentCreate, String::new(), a_version, b_version, a.precedence() < b.precedence());
         }
     }
 

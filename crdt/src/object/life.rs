@@ -40,6 +40,13 @@ impl Life {
         &self.root
     }
 
+    /// What decides between two lives: the smaller one stands. First the cluster's own time of creation, since objects that
+    /// were there before a namespace was shared become entries only when it is; in the same second, the entries' order.
+    pub fn precedence(&self) -> (&str, Stamp) {
+        // RFC 3339 in UTC with whole seconds, which sorts as text.
+        (&self.info.creation_timestamp, self.born)
+    }
+
     /// The newest write in this life, the create included.
     pub fn newest(&self) -> Stamp {
         self.root.newest().map_or(self.born, |newest| newest.max(self.born))
@@ -71,9 +78,9 @@ impl Object {
         self.lives.iter().map(|(dot, life)| (*dot, life))
     }
 
-    /// The life that is shown: the earliest born, as AlreadyExists would have enforced on one cluster (rule M17).
+    /// The life that is shown: the earliest created, as AlreadyExists would have enforced on one cluster (rule M17).
     pub fn winner(&self) -> Option<(Dot, &Life)> {
-        self.lives().min_by_key(|(_, life)| life.born)
+        self.lives().min_by_key(|(_, life)| life.precedence())
     }
 
     /// The lives that lost create ‖ create. They stay until a write that saw both lives collapses them.

@@ -1,10 +1,15 @@
 //! T5: two namespaces that have lived apart become one, and nobody's token stops working.
 
+use std::time::Duration;
+
 use archipel::demo::kubernetes::{Api, eventually};
 use archipel::demo::objects;
 use serde_json::{Value, json};
 
 use super::rig::{Rig, config_map, expect};
+
+/// Kubernetes writes creation times in whole seconds: only beyond one is it clear which of two objects is older.
+const A_SECOND_LATER: Duration = Duration::from_millis(1100);
 
 /// Makes namespace `name` at both sites, with the same ServiceAccount, an object that only one site has, one that both
 /// have with equal content and one with different content; then joins them, the earlier creation standing.
@@ -15,6 +20,7 @@ pub async fn two_namespaces_become_one(rig: &mut Rig, name: &str) {
     let (nantes, rennes) = (rig.pair.nantes.api().clone(), rig.pair.rennes.api().clone());
     // nantes is the earlier one in everything that both have.
     furnish(&nantes, name, "nantes").await;
+    tokio::time::sleep(A_SECOND_LATER).await;
     furnish(&rennes, name, "rennes").await;
     let tokens = [token(&nantes, name).await, token(&rennes, name).await];
     let account = objects::service_account(name, "builder");
