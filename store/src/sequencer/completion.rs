@@ -11,7 +11,7 @@ pub(crate) struct Stopped(pub(crate) std::sync::Arc<str>);
 pub(crate) type Outcome = Result<(), Stopped>;
 
 /// See the module. Set once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Completion {
     waiting: Mutex<Waiting>,
     done: Condvar,

@@ -1,1 +1,206 @@
-//! x
+//! What a restart keeps, with the index, without it, and with one that lags behind. And what a stop refuses.
+
+use crate::common::{Site, bytes, delete, drain, dump, put, put_request, run, watch};
+use archipel_store::disk::{Fault, FaultKind, Operation};
+use archipel_store::error::RequestError;
+use archipel_store::index::MemoryIndex;
+use archipel_store::log::Table;
+use archipel_store::sequencer::{Change, Commit, Emit};
+use archipel_store::{Config, Store};
+use bytes::Bytes;
+
+/// Everything that a client can see.
+fn picture(store: &Store) -> Vec<String> {
+    let mut all = vec![format!("revision {} compact {}", store.revision(), store.compact_revision())];
+    for revision in store.compact_revision().max(1)..=store.revision() {
+        all.push(format!("{revision}: {:?}", dump(store, revision)));
+    }
+    let events = drain(&mut watch(store, store.compact_revision().max(1)));
+    // What came before the compact revision's own events is kept in memory only.
+    all.extend(events.into_iter().map(|event| event.split(" was ").next().unwrap().to_owned()));
+    all.push(format!("{:?}", store.leases()));
+    for table in [Table::Peer, Table::Entry] {
+        all.push(format!("{:?}", store.view().rows(table, b"")));
+    }
+    all
+}
+
+fn set_row(store: &Store, table: Table, key: &str, value: Option<&str>) {
+    let change = |commit: &mut Commit<'_>| {
+        match value {
+            Some(value) => commit.table_put(table, bytes(key), bytes(value)),
+            None => commit.table_delete(table, key.as_bytes()),
+        }
+        Ok::<_, RequestError>(())
+    };
+    store.commit(change).unwrap().1.wait().unwrap();
+}
+
+fn write_story(store: &Store, round: usize) {
+    for at in 0..20 {
+        put(store, &format!("k{}", at % 7), &format!("{round}-{at}"));
+    }
+    delete(store, "k3");
+    run(store.lease_grant(100 + round as i64, 60)).unwrap();
+    set_row(store, Table::Peer, "rennes", Some(&"x".repeat(300 + round)));
+    set_row(store, Table::Entry, &format!("e{round}"), Some("entry"));
+    if round > 0 {
+        set_row(store, Table::Entry, &format!("e{}", round - 1), None);
+    }
+}
+
+#[test]
+fn reopening_shows_the_same_picture() {
+    let site = Site::new(3);
+    for round in 0..6 {
+        let store = site.open();
+        write_story(&store, round);
+        if round % 2 == 1 {
+            run(store.compact(store.revision() - 9, round % 4 == 1)).unwrap();
+        }
+        if round % 3 == 0 {
+            store.maintain().unwrap();
+            write_story(&store, round + 50);
+        }
+        let before = picture(&store);
+        if round % 2 == 0 {
+            run(store.close());
+        } else {
+            drop(store);
+        }
+        let with_index = picture(&site.open());
+        assert_eq!(with_index, before, "round {round}");
+        let rebuilding = Site { index: MemoryIndex::default(), ..site_on(&site) };
+        assert_eq!(picture(&rebuilding.open()), before, "round {round} without the index");
+    }
+}
+
+/// The same disk and clock.
+fn site_on(site: &Site) -> Site {
+    let Site { disk, clock, index, segment_bytes } = site;
+    Site { disk: disk.clone(), clock: clock.clone(), index: index.clone(), segment_bytes: *segment_bytes }
+}
+
+/// The real disk and the real index: closed and opened, then the index is deleted.
+#[test]
+fn the_index_can_be_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Store::open(Config::new(dir.path().join("site"), "nantes")).unwrap();
+    let store = open();
+    write_story(&store, 0);
+    run(store.compact(10, true)).unwrap();
+    let before = picture(&store);
+    run(store.close());
+    assert_eq!(run(store.put(put_request("k", "v"))), Err(RequestError::Stopped("the store is closed".into())));
+    drop(store);
+    let store = open();
+    assert_eq!(picture(&store), before);
+    run(store.close());
+    drop(store);
+    std::fs::remove_dir_all(dir.path().join("site/index")).unwrap();
+    let store = open();
+    assert_eq!(picture(&store), before);
+    write_story(&store, 1);
+}
+
+#[test]
+fn bytes_on_disk_stay_near_the_live_bytes() {
+    let site = Site { segment_bytes: 16 << 10, ..Site::new(5) };
+    let store = site.open();
+    put(&store, "old", "kept from the first segment");
+    run(store.lease_grant(5, 1_000)).unwrap();
+    set_row(&store, Table::Peer, "rennes", Some("kept too"));
+    for at in 0..3_000 {
+        put(&store, &format!("k{}", at % 10), &"v".repeat(200));
+        if at % 100 == 99 {
+            run(store.compact(store.revision() - 20, true)).unwrap();
+            store.maintain().unwrap();
+        }
+    }
+    let sizes = store.size();
+    assert!(sizes.total_bytes < 40 * (16 << 10), "{sizes:?} after 3,000 puts of 200 bytes");
+    let before = picture(&store);
+    assert!(before.iter().any(|line| line.contains("old=kept from the first segment@2/2/1")));
+    run(store.close());
+    drop(store);
+    assert_eq!(picture(&site.open()), before);
+    let rebuilding = Site { index: MemoryIndex::default(), ..site_on(&site) };
+    assert_eq!(picture(&rebuilding.open()), before);
+}
+
+/// After a failed sync nothing is acknowledged any more, and what was not durable is not visible.
+#[test]
+fn a_failed_sync_stops_the_store_for_good() {
+    let site = Site::new(7);
+    let store = site.open();
+    put(&store, "a", "1");
+    site.disk.fail(Fault { operation: Operation::Sync, after: 0, kind: FaultKind::Eio, forever: false });
+    let stopped = |result| matches!(result, Err(RequestError::Stopped(_)));
+    assert!(stopped(run(store.put(put_request("a", "2")))));
+    site.disk.heal();
+    assert!(stopped(run(store.put(put_request("a", "3")))));
+    assert!(matches!(run(store.lease_grant(1, 5)), Err(RequestError::Stopped(_))));
+    assert_eq!((store.revision(), dump(&store, 0)), (2, vec!["a=1@2/2/1".to_owned()]));
+    drop(store);
+    let store = site.open();
+    assert!(store.revision() >= 2);
+    put(&store, "a", "4");
+}
+
+/// Refuses keys that begin with x; writes an entry beside every other change.
+struct Shares;
+
+impl Emit for Shares {
+    fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError> {
+        for change in changes {
+            let key = Bytes::from(format!("{}@{}", String::from_utf8_lossy(&change.key), change.revision));
+            let what = (change.old.is_some(), change.new.is_some());
+            commit.table_put(Table::Entry, key, Bytes::from(format!("{what:?}")));
+            if change.key.starts_with(b"x") {
+                return Err(RequestError::ShareForbids("x is held elsewhere".into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn the_emit_seam_is_part_of_the_same_record() {
+    let site = Site::new(9);
+    let store = site.open();
+    store.set_emit(Box::new(Shares));
+    put(&store, "a", "1");
+    let refused = run(store.put(put_request("x", "1")));
+    assert_eq!(refused, Err(RequestError::ShareForbids("x is held elsewhere".into())));
+    delete(&store, "a");
+    let merged = store.commit(|commit| {
+        commit.put(&bytes("x"), b"from rennes", 0)?;
+        commit.begin_revision();
+        commit.put(&bytes("y"), b"from rennes", 0)?;
+        commit.put(&bytes("z"), b"from rennes", 0)?;
+        commit.begin_revision();
+        Ok::<_, RequestError>(commit.revision())
+    });
+    let (revision, ticket) = merged.unwrap();
+    ticket.wait().unwrap();
+    assert_eq!(revision, 5);
+    let failed = store.commit(|commit| {
+        commit.delete(b"x");
+        commit.put(&bytes("x"), b"again", 0)?;
+        commit.table_delete(Table::Entry, b"a@2");
+        commit.begin_revision();
+        commit.put(&bytes("q"), b"never", 99)
+    });
+    assert_eq!(failed.map(|_| ()), Err(RequestError::LeaseNotFound));
+    let before = picture(&store);
+    let entries = "[(b\"a@2\", b\"(false, true)\"), (b\"a@3\", b\"(true, false)\")]";
+    assert_eq!(before.last().map(String::as_str), Some(entries));
+    assert_eq!(
+        dump(&store, 0),
+        ["x=from rennes@4/4/1", "y=from rennes@5/5/1", "z=from rennes@5/5/1"],
+        "the seam does not see what a merge writes"
+    );
+    run(store.close());
+    drop(store);
+    assert_eq!(picture(&site.open()), before);
+}
