@@ -17,6 +17,9 @@ mod ticket;
 #[allow(clippy::module_inception)]
 mod sequencer;
 
+#[cfg(test)]
+mod tests;
+
 pub use commit::Commit;
 pub use emit::{Change, Emit};
 pub use ticket::Ticket;
