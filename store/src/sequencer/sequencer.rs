@@ -88,6 +88,12 @@ impl Sequencer {
     /// The log-writer thread: one batch after the other, whole, without a timer. Ends when the queue is closed and
     /// drained, or when the log failed.
     pub(crate) fn write_batches(&self, syncer: &mut Syncer) {
+        let guard = StopOnPanic(self);
+        self.write_until_closed(syncer);
+        std::mem::forget(guard);
+    }
+
+    fn write_until_closed(&self, syncer: &mut Syncer) {
         let mut share_writes = self.publication.load().share_writes;
         while let Some((sealed, completion)) = self.queue.next(Evaluator::seal) {
             if let Some(batch) = sealed.batch
@@ -110,5 +116,14 @@ impl Sequencer {
         {
             self.stop(&fatal.to_string());
         }
+    }
+}
+
+/// A log writer that panics leaves nobody waiting: whoever waits is refused.
+struct StopOnPanic<'a>(&'a Sequencer);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        self.0.stop("the log writer panicked");
     }
 }
