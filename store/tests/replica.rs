@@ -213,7 +213,11 @@ async fn content_on_both_sides_is_refused_or_merged_earliest_first() {
     let (a, b) = (Site::open("nantes").await, Site::open("rennes").await);
     for (site, value) in [(&a, "a"), (&b, "b")] {
         site.put("namespaces/team-a", &namespace("team-a")).await;
-        site.put("configmaps/team-a/both", &config_map("both", json!({"from": value}))).await;
+        let mut both = config_map("both", json!({"from": value}));
+        // The first site's is older, although it becomes an entry later: the accepting site imports first.
+        both["metadata"]["creationTimestamp"] =
+            if value == "a" { "2026-11-24T06:00:00Z" } else { "2026-11-24T07:00:00Z" }.into();
+        site.put("configmaps/team-a/both", &both).await;
         let only = format!("only-{value}");
         site.put(&format!("configmaps/team-a/{only}"), &config_map(&only, json!({}))).await;
     }
@@ -224,7 +228,8 @@ async fn content_on_both_sides_is_refused_or_merged_earliest_first() {
     b.store.share_accept("team-a", "nantes", Collision::Earliest).await.unwrap();
     exchange(&a, &b).await;
     let data = |site: &Site| site.get("configmaps/team-a/both").unwrap()["data"].clone();
-    assert_eq!(data(&a), data(&b));
+    assert_eq!((&data(&a), &data(&b)), (&json!({"from": "a"}), &json!({"from": "a"})));
+    assert!(a.store.conflicts(None).iter().any(|c| c.rule == "ConcurrentCreate" && c.loser.value.contains("\"b\"")));
     assert!(a.get("configmaps/team-a/only-b").is_some() && b.get("configmaps/team-a/only-a").is_some());
 }
 

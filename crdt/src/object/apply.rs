@@ -16,6 +16,9 @@ use crate::value::{Field, Tree};
 use crate::version_vector::VersionVector;
 use std::collections::BTreeMap;
 
+/// Where kube-apiserver keeps who manages which field.
+const MANAGED_FIELDS_PATH: &str = "metadata/managedFields";
+
 /// What an operation met.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[must_use]
@@ -138,16 +141,17 @@ impl Writing<'_> {
         self.record(Conflict { key: self.key.clone(), path, rule, winner: Some(winner), loser });
     }
 
-    /// An item that was added twice concurrently is written twice: one record is enough.
+    /// An item that was added twice concurrently is written twice: one record is enough. Who manages which field is
+    /// bookkeeping of the API server, and nobody's edit.
     fn record(&mut self, conflict: Conflict) {
-        if !self.conflicts.contains(&conflict) {
+        if !conflict.path.starts_with(MANAGED_FIELDS_PATH) && !self.conflicts.contains(&conflict) {
             self.conflicts.push(conflict);
         }
     }
 
     /// Lives with equal content unify silently.
     fn concurrent_create(&mut self, a: &Life, b: &Life) {
-        let (a_tree, b_tree) = (a.tree(), b.tree());
+        let (a_tree, b_tree) = (content(a), content(b));
         if a_tree != b_tree {
             let a_version = Version { stamp: a.newest(), tree: a_tree };
             let b_version = Version { stamp: b.newest(), tree: b_tree };
@@ -162,6 +166,17 @@ impl Writing<'_> {
             self.clash(Rule::ConcurrentWrite, self.path.to_string(), version(a), version(b), a.0 > b.0);
         }
     }
+}
+
+/// What a person would compare: all but the bookkeeping.
+fn content(life: &Life) -> Tree {
+    let mut tree = life.tree();
+    if let Tree::Map(fields) = &mut tree
+        && let Some(Tree::Map(metadata)) = fields.get_mut("metadata")
+    {
+        metadata.remove("managedFields");
+    }
+    tree
 }
 
 /// A lost patch in one place, or as a list of its places.

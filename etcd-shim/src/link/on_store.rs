@@ -36,8 +36,9 @@ impl Replica for OnStore {
         self.0.share_changes()
     }
 
+    /// What `share_changes` tells of is durable already, and writes outside of shares must not wake a link.
     fn durable(&self) -> watch::Receiver<i64> {
-        self.0.published()
+        self.0.share_changes()
     }
 
     fn greetings(&self, peer: Uuid) -> Vec<Bytes> {

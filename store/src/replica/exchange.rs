@@ -65,11 +65,21 @@ impl Store {
         Ok(announcement.iter().map(Announcement::to_bytes).collect())
     }
 
-    /// The active shares with a peer, each with what is applied here: what a session announces, and what it acknowledges.
+    /// The active shares with a peer, each with what is applied here durably: what a session announces, and what it
+    /// acknowledges.
     pub fn active_shares(&self, peer: Uuid) -> Vec<(Uuid, VersionVector)> {
         let replicas = self.replicas().lock();
         let shares = replicas.shares.values().filter(|replica| is_active_with(replica, peer));
-        shares.map(|replica| (Uuid::from_u128(replica.share.id), replica.have.clone())).collect()
+        let ids: Vec<u128> = shares.map(|replica| replica.share.id).collect();
+        drop(replicas);
+        ids.into_iter().map(|id| (Uuid::from_u128(id), self.durable_have(id))).collect()
+    }
+
+    /// What is applied of a share, as far as it is durable: only that may be acknowledged.
+    fn durable_have(&self, share: u128) -> VersionVector {
+        let state = self.sequencer().publication().load();
+        let clock = state.row(Table::Share, &row::clock(share));
+        clock.and_then(|row| row::decode_clock(row.value())).map(|(_, have)| have).unwrap_or_default()
     }
 
     /// Own entries of a share that `have` lacks, oldest first, up to about `max_bytes` (at least one). They are read from
@@ -111,9 +121,7 @@ impl Store {
         if let Some(ticket) = last {
             ticket.await?;
         }
-        let replicas = self.replicas().lock();
-        let replica = replicas.shares.get(&share.as_u128()).ok_or(AbsorbError::NotShared)?;
-        Ok(replica.have.clone())
+        Ok(self.durable_have(share.as_u128()))
     }
 
     /// The peer holds these entries durably: they may leave this site's log.

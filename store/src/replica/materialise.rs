@@ -117,8 +117,11 @@ pub(super) fn plan(
         value::Decoded { encoding, api_version: api_version.clone(), kind: kind.clone(), tree }
     };
     let fresh = shown(None);
-    if let Class::Held(reason) = lens::classify(key, &fresh) {
-        return Plan::Hold(reason.to_owned());
+    // Checked here too, for a merge bypasses this site's admission: what a peer may not send is not shown (hazard H7).
+    match lens::classify(key, &fresh) {
+        Class::Replicated => {}
+        Class::Derived => return Plan::Hold("it belongs to a controller".into()),
+        Class::Held(reason) | Class::Local(reason) => return Plan::Hold(reason.to_owned()),
     }
     let Some(local) = local else { return encoded(&fresh, Plan::Write) };
     if is_terminating(&local.tree) {
