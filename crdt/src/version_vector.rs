@@ -21,6 +21,10 @@ impl VersionVector {
 
     /// Raises the entry of `actor` to `n` (never lowers it).
     pub fn advance(&mut self, actor: ActorId, n: u64) {
+        // No zeros are kept, so that equal histories are equal vectors.
+        if n == 0 {
+            return;
+        }
         let at = self.0.entry(actor).or_insert(0);
         *at = (*at).max(n);
     }
