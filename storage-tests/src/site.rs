@@ -27,7 +27,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Starts `program` with an empty store and more flags.
+    /// Starts `program` with an empty store and more flags. It is called nantes unless they name it.
     ///
     /// # Errors
     /// It does not start, or does not listen in time.
@@ -75,7 +75,8 @@ impl Site {
         let started = Instant::now();
         let log = File::options().create(true).append(true).open(self.directory.path().join("log"))?;
         let process = Command::new(&self.program)
-            .args(["--name", "nantes", "--listen-client-urls", &self.url(), "--data-dir"])
+            .args((!self.flags.iter().any(|flag| flag == "--name")).then_some("--name=nantes"))
+            .args(["--listen-client-urls", &self.url(), "--data-dir"])
             .arg(self.data_dir())
             .args(&self.flags)
             .stdin(Stdio::null())

@@ -319,7 +319,7 @@ impl LinkUp {
                 let (outbound, out_error) = match &link.outbound.progress {
                     Progress::Probe => ("probe", None),
                     Progress::Replicate => ("replicate", None),
-                    Progress::Stopped(reason) => ("stopped", Some(format!("the peer takes no entries: {reason}"))),
+                    Progress::Stopped(reason) => ("stopped", Some(reason.clone())),
                 };
                 let (inbound, in_error) = match &link.inbound.intake {
                     Intake::Open => ("open", None),

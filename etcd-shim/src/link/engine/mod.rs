@@ -11,4 +11,4 @@ mod tests;
 pub use event::{Close, Command, Event, Fault, Now};
 pub use frame::{Frame, Hello, Outgoing};
 pub use session::{Counters, NOT_SHARED, Session, ShareLink};
-pub use stream::{Inbound, Intake, Outbound, Progress, TRIMMED};
+pub use stream::{Inbound, Intake, Outbound, Progress, SET_BACK, TRIMMED};

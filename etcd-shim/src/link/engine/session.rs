@@ -12,7 +12,7 @@ use super::super::limits::{
 };
 use super::event::{Close, Command, Event, Fault, Now};
 use super::frame::{Frame, Hello, Outgoing};
-use super::stream::{Inbound, Intake, Outbound, Progress};
+use super::stream::{Inbound, Intake, Outbound, Progress, SET_BACK};
 use archipel_crdt::dot::ActorId;
 use archipel_crdt::version_vector::VersionVector;
 use bytes::Bytes;
@@ -61,6 +61,8 @@ pub struct ShareLink {
     pub inbound: Inbound,
     /// Since when this site has entries that the peer did not acknowledge (monotonic milliseconds).
     pub unacknowledged_since_ms: Option<u64>,
+    /// Number of an entry of this site that the peer holds and this site does not know; 0 if there is none.
+    claimed: u64,
 }
 
 /// What is counted for status and metrics.
@@ -164,7 +166,7 @@ impl Session {
             (_, Frame::Progress { unix_ms, newest }) => self.progress(now, unix_ms, newest),
             (_, Frame::Refused { share, stream, reason }) => {
                 if let Some(link) = self.shares.get_mut(&share) {
-                    link.outbound.refused(stream, reason);
+                    link.outbound.refused(stream, &reason);
                 }
             }
         }
@@ -195,9 +197,16 @@ impl Session {
     fn have(&mut self, now: Now, share: Uuid, seen: VersionVector, stream: u64, ask: bool, out: &mut Vec<Command>) {
         // The peer may learn before us that a share became active; it hears our Have, which asks, when we do.
         let Some(link) = self.shares.get_mut(&share) else { return };
+        // More than this site knew of at its last refresh and more than it sent. It may have been sent by the session before
+        // this one; if a fresh look does not show it, it is not from this store's life.
+        let own = self.own.actor;
+        let claimed = seen.get(own);
+        let is_ahead = claimed > link.have.get(own).max(link.outbound.sent.get(own));
         let acked_before = link.outbound.acked.clone();
         link.outbound.have(seen, stream);
-        if link.outbound.acked != acked_before {
+        if is_ahead {
+            link.claimed = claimed;
+        } else if link.outbound.acked != acked_before {
             out.push(Command::Acknowledge { share, have: link.outbound.acked.clone() });
         }
         link.note_lag(now, self.own.actor, self.peer_actor);
@@ -205,6 +214,9 @@ impl Session {
             out.push(Command::Send(link.have_frame(share)));
         }
         link.read_on(share, out);
+        if is_ahead {
+            self.refresh(out);
+        }
     }
 
     fn entries(&mut self, share: Uuid, stream: u64, entries: Vec<Bytes>, out: &mut Vec<Command>) {
@@ -268,6 +280,11 @@ impl Session {
             let link = match before.remove(&share) {
                 Some(mut link) => {
                     link.advance(&have, self.own.actor);
+                    if link.claimed > link.have.get(self.own.actor) {
+                        link.outbound.stop(SET_BACK.to_owned());
+                    } else if std::mem::take(&mut link.claimed) > 0 {
+                        out.push(Command::Acknowledge { share, have: link.outbound.acked.clone() });
+                    }
                     link
                 }
                 None => {
@@ -394,13 +411,21 @@ impl Session {
 
 impl ShareLink {
     fn new(have: VersionVector, stream: u64) -> Self {
-        Self { have, outbound: Outbound::new(), inbound: Inbound::new(stream), unacknowledged_since_ms: None }
+        Self {
+            have,
+            outbound: Outbound::new(),
+            inbound: Inbound::new(stream),
+            unacknowledged_since_ms: None,
+            claimed: 0,
+        }
     }
 
     /// Takes over what the site holds now. Only its own part: what it holds of the peer counts when it is durable, which
     /// the answer to Absorb says.
     fn advance(&mut self, have: &VersionVector, own: ActorId) {
-        self.have.advance(own, have.get(own));
+        if have.get(own) > 0 {
+            self.have.advance(own, have.get(own));
+        }
     }
 
     fn have_frame(&self, share: Uuid) -> Frame {

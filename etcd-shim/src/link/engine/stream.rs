@@ -20,6 +20,11 @@ use std::collections::VecDeque;
 pub const TRIMMED: &str = "the peer asks for entries that were trimmed after it had acknowledged them; \
                            detach the share there and attach it again";
 
+/// Why a stream stops when the peer remembers a future that this site does not have (E4: nothing of a store that was set
+/// back may leave under numbers that were used before).
+pub const SET_BACK: &str = "the peer holds more of this site's entries than this site made: the store was set back to an \
+                            earlier state; detach the share here and attach it again";
+
 /// Where the outbound direction stands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Progress {
@@ -27,7 +32,7 @@ pub enum Progress {
     Probe,
     /// Entries flow.
     Replicate,
-    /// The peer refused entries; nothing is sent until it asks again.
+    /// Nothing is sent until the peer asks again, for this reason.
     Stopped(String),
 }
 
@@ -120,7 +125,9 @@ impl Outbound {
 
     /// The peer holds its own entries, whether it said so or not.
     pub fn knows(&mut self, peer: ActorId, n: u64) {
-        self.sent.advance(peer, n);
+        if n > 0 {
+            self.sent.advance(peer, n);
+        }
     }
 
     /// Notes that a read was started and returns where it starts.
@@ -168,13 +175,18 @@ impl Outbound {
     }
 
     /// The peer takes no more on `stream`.
-    pub fn refused(&mut self, stream: u64, reason: String) {
+    pub fn refused(&mut self, stream: u64, reason: &str) {
         if stream == self.stream {
-            self.progress = Progress::Stopped(reason);
-            self.in_flight.clear();
-            self.bytes = 0;
-            self.entries = 0;
+            self.stop(format!("the peer takes no entries: {reason}"));
         }
+    }
+
+    /// Nothing more is sent on this stream.
+    pub fn stop(&mut self, reason: String) {
+        self.progress = Progress::Stopped(reason);
+        self.in_flight.clear();
+        self.bytes = 0;
+        self.entries = 0;
     }
 
     /// Bytes sent and not acknowledged.

@@ -252,6 +252,24 @@ fn entries_that_were_trimmed_stop_the_stream_and_do_not_spin() {
 }
 
 #[test]
+fn a_site_that_was_set_back_sends_nothing_and_says_so() {
+    let (mut session, commands) = replicating(&[(NANTES, 3)], &[(NANTES, 5)]);
+    assert_eq!(commands, [Command::Refresh], "neither acknowledged nor read before a fresh look");
+    let active = vec![(SHARE, vv(&[(NANTES, 4)]))];
+    assert_eq!(session.handle(at(1), Event::Refreshed { active, greetings: vec![] }), []);
+    let (_, link) = session.shares().next().expect("one share");
+    assert_eq!(link.outbound.progress, Progress::Stopped(SET_BACK.into()));
+
+    // The session before this one had sent them: all is well.
+    let (mut session, _) = replicating(&[(NANTES, 3)], &[(NANTES, 5)]);
+    let active = vec![(SHARE, vv(&[(NANTES, 5)]))];
+    assert_eq!(
+        session.handle(at(1), Event::Refreshed { active, greetings: vec![] }),
+        [Command::Acknowledge { share: SHARE, have: vv(&[(NANTES, 5)]) }]
+    );
+}
+
+#[test]
 fn what_is_not_durable_here_is_not_acknowledged() {
     let (mut session, _) = replicating(&[], &[(RENNES, 2)]);
     let active = vec![(SHARE, vv(&[(RENNES, 2)]))];
