@@ -423,9 +423,7 @@ impl ShareLink {
     /// Takes over what the site holds now. Only its own part: what it holds of the peer counts when it is durable, which
     /// the answer to Absorb says.
     fn advance(&mut self, have: &VersionVector, own: ActorId) {
-        if have.get(own) > 0 {
-            self.have.advance(own, have.get(own));
-        }
+        self.have.advance(own, have.get(own));
     }
 
     fn have_frame(&self, share: Uuid) -> Frame {

@@ -125,9 +125,7 @@ impl Outbound {
 
     /// The peer holds its own entries, whether it said so or not.
     pub fn knows(&mut self, peer: ActorId, n: u64) {
-        if n > 0 {
-            self.sent.advance(peer, n);
-        }
+        self.sent.advance(peer, n);
     }
 
     /// Notes that a read was started and returns where it starts.
