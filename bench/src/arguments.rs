@@ -9,6 +9,12 @@ pub(crate) const USAGE: &str = "\
 archipel-bench: one site side by side with etcd 3.7.3, on this machine, in one interleaved run
 
 USAGE: archipel-bench compare [OPTIONS]
+       archipel-bench share [--writes N] [--archipel PATH] [--dir DIR] [--json FILE]
+
+share: two sites share a namespace; from a write's reply at one to the watch event at the other, and bytes on the wire
+    --writes N         one after the other [default: 1000]
+
+compare: put, Kubernetes' transaction and get
 
     --etcd PATH        this etcd [default: 3.7.3, built once from its Go module into the cache folder]
     --archipel PATH    this archipel [default: the one beside this program, built first under cargo run]
@@ -27,6 +33,7 @@ Every measurement has a fresh server on an empty folder, with fsync. Every reply
 const CONNECTIONS_MAX: usize = 10;
 /// Bounds that keep a slip of the finger from running for days.
 const ROUNDS_MAX: usize = 1_000;
+const WRITES_MAX: usize = 1_000_000;
 const SECONDS_MAX: f64 = 3_600.0;
 const IN_FLIGHT_MAX: usize = 100_000;
 
@@ -40,6 +47,7 @@ pub(crate) struct ArgumentError(String);
 pub(crate) enum Command {
     Help,
     Compare(Options),
+    Share(Options),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +62,7 @@ pub(crate) struct Options {
     pub(crate) workloads: Vec<Workload>,
     pub(crate) json: Option<PathBuf>,
     pub(crate) check: bool,
+    pub(crate) writes: usize,
 }
 
 impl Default for Options {
@@ -69,6 +78,7 @@ impl Default for Options {
             workloads: Workload::ALL.to_vec(),
             json: None,
             check: false,
+            writes: 1_000,
         }
     }
 }
@@ -84,12 +94,13 @@ pub(crate) fn connections(in_flight: usize) -> usize {
 /// [`ArgumentError`] names the argument.
 pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, ArgumentError> {
     let mut arguments = arguments.into_iter();
-    match arguments.next().as_deref() {
-        Some("compare") => {}
+    let wrap = match arguments.next().as_deref() {
+        Some("compare") => Command::Compare,
+        Some("share") => Command::Share,
         Some("--help" | "-h" | "help") => return Ok(Command::Help),
         Some(other) => return Err(ArgumentError(format!("unknown command {other:?}"))),
         None => return Err(ArgumentError("a command is missing".to_owned())),
-    }
+    };
     let mut options = Options::default();
     while let Some(argument) = arguments.next() {
         let (name, mut inline) = match argument.split_once('=') {
@@ -110,6 +121,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
             "--warm-up" => options.warm_up = seconds(&value()?)?,
             "--in-flight" => options.in_flight = list(&value()?, in_flight)?,
             "--only" => options.workloads = list(&value()?, workload)?,
+            "--writes" => options.writes = count(&value()?, WRITES_MAX)?,
             "--check" => options.check = true,
             "--help" | "-h" => return Ok(Command::Help),
             _ => return Err(ArgumentError(format!("unknown option {name:?}"))),
@@ -118,7 +130,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
             return Err(ArgumentError(format!("{name} takes no value")));
         }
     }
-    Ok(Command::Compare(options))
+    Ok(wrap(options))
 }
 
 fn count(text: &str, max: usize) -> Result<usize, ArgumentError> {

@@ -8,6 +8,7 @@ mod compare;
 mod load;
 mod report;
 mod server;
+mod share;
 mod statistics;
 mod wire;
 mod workload;
@@ -31,14 +32,8 @@ fn main() -> ExitCode {
             println!("{}", arguments::USAGE);
             ExitCode::SUCCESS
         }
-        Ok(Command::Compare(options)) => match compare(&options) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(error) => {
-                eprintln!("archipel-bench: {error}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Command::Compare(options)) => ended(compare(&options)),
+        Ok(Command::Share(options)) => ended(share(&options)),
         Err(error) => {
             eprintln!("archipel-bench: {error}");
             ExitCode::from(2)
@@ -46,10 +41,42 @@ fn main() -> ExitCode {
     }
 }
 
+fn ended(outcome: Result<bool, Box<dyn std::error::Error>>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("archipel-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Latency and bytes between two sites.
+fn share(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
+    let folder = folder(options);
+    std::fs::create_dir_all(&folder).map_err(|error| format!("--dir {}: {error}", folder.display()))?;
+    let program = server::archipel(options.archipel.as_deref(), false)?;
+    stop_everything_on_signals();
+    server::sweep(&folder);
+    let outcome = share::measure(&program, &folder, options.writes)?;
+    println!("{}", outcome.text());
+    if let Some(file) = &options.json {
+        std::fs::write(file, format!("{:#}\n", outcome.json()))
+            .map_err(|error| format!("--json {}: {error}", file.display()))?;
+    }
+    Ok(true)
+}
+
+/// Where data are written: as asked for, or beside this program.
+fn folder(options: &Options) -> PathBuf {
+    let own_folder = || Some(std::env::current_exe().ok()?.parent()?.to_owned());
+    options.dir.clone().or_else(own_folder).unwrap_or_else(|| PathBuf::from("."))
+}
+
 /// Whether every series is valid.
 fn compare(options: &Options) -> Result<bool, Box<dyn std::error::Error>> {
-    let own_folder = || Some(std::env::current_exe().ok()?.parent()?.to_owned());
-    let folder = options.dir.clone().or_else(own_folder).unwrap_or_else(|| PathBuf::from("."));
+    let folder = folder(options);
     let servers = [
         server::etcd(options.etcd.as_deref(), options.check)?,
         server::archipel(options.archipel.as_deref(), options.check)?,

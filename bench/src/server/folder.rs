@@ -11,11 +11,11 @@ const BLOCK_BYTES: u64 = 512;
 
 /// A new, empty folder; dropping it removes it with everything in it.
 #[derive(Debug)]
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
     /// Makes one below `parent`.
-    pub(super) fn new(parent: &Path) -> Result<Folder> {
+    pub(crate) fn new(parent: &Path) -> Result<Folder> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = parent.join(format!("{PREFIX}{}-{number}", std::process::id()));
@@ -23,7 +23,7 @@ impl Folder {
         Ok(Folder(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

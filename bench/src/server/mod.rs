@@ -5,6 +5,6 @@ mod folder;
 mod found;
 mod running;
 
-pub(crate) use folder::{file_system, sweep};
+pub(crate) use folder::{Folder, file_system, sweep};
 pub(crate) use found::{Found, archipel, etcd};
 pub(crate) use running::{Running, StartError};
