@@ -124,16 +124,15 @@ async fn open(config: &Config) -> Result<Store, AppError> {
 
 fn context(site: &Site) -> Context {
     let config = &site.config;
+    let identity = *site.store.site().site_id.as_bytes();
+    let (clients, peers) = (config.advertise_client.clone(), config.advertise_peer.clone());
+    let member = Member::new(identity, config.name.clone(), clients, peers);
     Context::new(Shared {
         store: site.store.clone(),
-        member: Member::new(
-            *site.store.site().site_id.as_bytes(),
-            config.name.clone(),
-            config.advertise_client.clone(),
-        ),
+        alarms: Alarms::load(&site.store, member.member_id, config.quota_bytes),
+        member,
         limits: config.limits,
         progress_notify: config.progress_notify,
-        alarms: Alarms::new(config.quota_bytes),
         metrics: site.metrics.clone(),
         stop: site.stop.clone(),
     })

@@ -6,6 +6,8 @@
 // A step that cannot be done fails the test.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "etcd_api/cluster.rs"]
+mod cluster;
 #[path = "etcd_api/http.rs"]
 mod http;
 #[path = "etcd_api/kv.rs"]
@@ -24,10 +26,28 @@ mod watch;
 use archipel_storage_tests::{client::Client, site::Site};
 use std::path::Path;
 
+/// A program that is judged in our place, for example a real etcd: what a test says of etcd can be checked on it.
+const OTHER_SERVER: &str = "ETCD_API_SERVER";
+
 async fn site_with(flags: &[&str]) -> (Site, Client) {
-    let site = Site::start(Path::new(env!("CARGO_BIN_EXE_archipel-under-test")), flags).unwrap();
+    let site = start(flags);
     let client = Client::connect(site.url()).await.unwrap();
     (site, client)
+}
+
+fn start(flags: &[&str]) -> Site {
+    match std::env::var_os(OTHER_SERVER) {
+        Some(program) => {
+            let peers = ["--listen-peer-urls=http://127.0.0.1:0", "--advertise-client-urls=http://127.0.0.1:1"];
+            Site::start(Path::new(&program), &[flags, &peers].concat()).unwrap()
+        }
+        None => Site::start(Path::new(env!("CARGO_BIN_EXE_archipel-under-test")), flags).unwrap(),
+    }
+}
+
+/// Is the program under test another one than ours?
+fn is_foreign() -> bool {
+    std::env::var_os(OTHER_SERVER).is_some()
 }
 
 async fn site() -> (Site, Client) {

@@ -27,7 +27,6 @@ const VALUES: &[&str] = &[
     "grpc-keepalive-timeout",
     "heartbeat-interval",
     "host-whitelist",
-    "initial-advertise-peer-urls",
     "initial-cluster",
     "initial-cluster-state",
     "initial-cluster-token",

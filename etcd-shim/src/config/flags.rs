@@ -20,6 +20,9 @@ pub struct Flags {
     /// What clients are told to dial; default: the listening ones.
     #[arg(long, env = "ETCD_ADVERTISE_CLIENT_URLS")]
     pub advertise_client_urls: Option<String>,
+    /// What other members would dial, if a site had any; member lists show it.
+    #[arg(long, env = "ETCD_INITIAL_ADVERTISE_PEER_URLS", default_value = "http://localhost:2380")]
+    pub initial_advertise_peer_urls: String,
     /// More addresses for /metrics, /health, /livez and /readyz.
     #[arg(long, env = "ETCD_LISTEN_METRICS_URLS")]
     pub listen_metrics_urls: Option<String>,

@@ -22,6 +22,8 @@ pub struct Config {
     pub listen_client: Vec<ListenUrl>,
     /// What clients are told to dial.
     pub advertise_client: Vec<String>,
+    /// The peer URLs that member lists show.
+    pub advertise_peer: Vec<String>,
     /// More addresses for health and metrics.
     pub listen_metrics: Vec<ListenUrl>,
     /// Where the links of peers are accepted.
@@ -113,7 +115,8 @@ impl Config {
             data_dir: flags.data_dir.unwrap_or_else(|| PathBuf::from(format!("{}.etcd", flags.name))),
             name: flags.name,
             listen_client,
-            advertise_client: advertise.split(',').map(|url| url.trim().to_owned()).collect(),
+            advertise_client: list(&advertise),
+            advertise_peer: list(&flags.initial_advertise_peer_urls),
             listen_metrics: urls("listen-metrics-urls", flags.listen_metrics_urls.as_deref().unwrap_or(""))?,
             link_listen: LinkListen::parse(flags.link_listen_url.as_deref())?,
             link_advertise: flags.link_advertise_address,
@@ -133,6 +136,10 @@ impl Config {
             without_effect: Vec::new(),
         })
     }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(|url| url.trim().to_owned()).collect()
 }
 
 fn urls(flag: &'static str, text: &str) -> Result<Vec<ListenUrl>, ConfigError> {

@@ -43,12 +43,14 @@ pub struct Member {
     pub name: String,
     /// What clients dial.
     pub client_urls: Vec<String>,
+    /// What other members would dial, if there were any: shown, never dialled.
+    pub peer_urls: Vec<String>,
 }
 
 impl Member {
     /// The member that this site is. Ids come from 16 bytes that identify the site.
     #[must_use]
-    pub fn new(identity: [u8; 16], name: String, client_urls: Vec<String>) -> Member {
+    pub fn new(identity: [u8; 16], name: String, client_urls: Vec<String>, peer_urls: Vec<String>) -> Member {
         let [a, b, c, d, e, f, g, h, tail @ ..] = identity;
         // Zero means "no member" on the wire.
         Member {
@@ -56,6 +58,7 @@ impl Member {
             member_id: u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1),
             name,
             client_urls,
+            peer_urls,
         }
     }
 }

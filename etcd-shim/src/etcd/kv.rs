@@ -39,7 +39,7 @@ impl KvService {
     async fn put_now(&self, request: PutRequest) -> Result<Response<PutResponse>, Status> {
         validate::put(&request)?;
         self.fits(&request)?;
-        self.context.alarms.admit(&self.context.store, alarm::put_bytes(&request))?;
+        self.context.alarms.admit(&self.context.store, alarm::put_bytes(&request)).await?;
         let (revision, reply) = self.context.store.put(convert::put(request)).await.map_err(status::from_store)?;
         self.context.metrics.mvcc.put.inc();
         Ok(Response::new(convert::put_response(self.context.header(revision), reply)))
@@ -48,6 +48,7 @@ impl KvService {
     async fn delete_range_now(&self, request: DeleteRangeRequest) -> Result<Response<DeleteRangeResponse>, Status> {
         validate::delete_range(&request)?;
         self.fits(&request)?;
+        self.context.alarms.refuse_if_corrupt()?;
         let (revision, reply) =
             self.context.store.delete_range(convert::delete_range(request)).await.map_err(status::from_store)?;
         self.context.metrics.mvcc.delete.inc_by(u64::try_from(reply.deleted).unwrap_or(0));
@@ -57,8 +58,9 @@ impl KvService {
     async fn txn_now(&self, request: TxnRequest) -> Result<Response<TxnResponse>, Status> {
         validate::txn(&request, self.context.limits.max_txn_ops)?;
         self.fits(&request)?;
-        if validate::txn_puts(&request) {
-            self.context.alarms.admit(&self.context.store, request.encoded_len())?;
+        match alarm::txn_bytes(&request) {
+            0 => self.context.alarms.refuse_if_corrupt()?,
+            bytes => self.context.alarms.admit(&self.context.store, bytes).await?,
         }
         let (revision, reply) = self.context.store.txn(convert::txn(request)).await.map_err(status::from_store)?;
         self.context.metrics.mvcc.count_txn(&reply);
@@ -66,6 +68,7 @@ impl KvService {
     }
 
     async fn compact_now(&self, request: CompactionRequest) -> Result<Response<CompactionResponse>, Status> {
+        self.context.alarms.refuse_if_corrupt()?;
         let CompactionRequest { revision, physical } = request;
         let revision = self.context.store.compact(revision, physical).await.map_err(status::from_store)?;
         Ok(Response::new(CompactionResponse { header: Some(self.context.header(revision)) }))

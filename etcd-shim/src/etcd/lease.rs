@@ -31,7 +31,7 @@ impl LeaseService {
     }
 
     async fn grant(&self, request: LeaseGrantRequest) -> Result<Response<LeaseGrantResponse>, Status> {
-        self.context.alarms.admit(&self.context.store, alarm::lease_bytes())?;
+        self.context.alarms.admit(&self.context.store, alarm::lease_bytes()).await?;
         let (revision, id, ttl) =
             self.context.store.lease_grant(request.id, request.ttl).await.map_err(status::from_store)?;
         self.context.metrics.lease.granted.inc();
@@ -40,6 +40,7 @@ impl LeaseService {
     }
 
     async fn revoke(&self, request: LeaseRevokeRequest) -> Result<Response<LeaseRevokeResponse>, Status> {
+        self.context.alarms.refuse_if_corrupt()?;
         let revision = self.context.store.lease_revoke(request.id).await.map_err(status::from_store)?;
         self.context.metrics.lease.revoked.inc();
         Ok(Response::new(LeaseRevokeResponse { header: Some(self.context.header(revision)) }))

@@ -26,10 +26,16 @@ pub enum EtcdError {
     MemberNotEnoughStarted,
     MemberBadUrls,
     MemberUrlsExist,
+    LearnerNotReady,
+    TooManyLearners,
     RequestTooLarge,
     TooManyRequests,
     AuthNotEnabled,
+    Corrupt,
     BadLeaderTransferee,
+    WrongDowngradeVersionFormat,
+    InvalidDowngradeTargetVersion,
+    DowngradeInProcess,
     Stopped,
 }
 
@@ -54,10 +60,16 @@ impl EtcdError {
         EtcdError::MemberNotEnoughStarted,
         EtcdError::MemberBadUrls,
         EtcdError::MemberUrlsExist,
+        EtcdError::LearnerNotReady,
+        EtcdError::TooManyLearners,
         EtcdError::RequestTooLarge,
         EtcdError::TooManyRequests,
         EtcdError::AuthNotEnabled,
+        EtcdError::Corrupt,
         EtcdError::BadLeaderTransferee,
+        EtcdError::WrongDowngradeVersionFormat,
+        EtcdError::InvalidDowngradeTargetVersion,
+        EtcdError::DowngradeInProcess,
         EtcdError::Stopped,
     ];
 
@@ -81,14 +93,25 @@ impl EtcdError {
             E::LeaseTtlTooLarge => (Code::OutOfRange, "etcdserver: too large lease TTL"),
             E::MemberNotFound => (Code::NotFound, "etcdserver: member not found"),
             E::MemberNotLearner => (Code::FailedPrecondition, "etcdserver: can only promote a learner member"),
+            // etcd gives this one its client's error value, which has no code (server/etcdserver/api/v3rpc/util.go).
             E::MemberNotEnoughStarted => {
-                (Code::FailedPrecondition, "etcdserver: re-configuration failed due to not enough started members")
+                (Code::Unknown, "etcdserver: re-configuration failed due to not enough started members")
             }
             E::MemberBadUrls => (Code::InvalidArgument, "etcdserver: given member URLs are invalid"),
             E::MemberUrlsExist => (Code::FailedPrecondition, "etcdserver: Peer URLs already exists"),
+            E::LearnerNotReady => {
+                (Code::FailedPrecondition, "etcdserver: can only promote a learner member which is in sync with leader")
+            }
+            E::TooManyLearners => (Code::FailedPrecondition, "etcdserver: too many learner members in cluster"),
             E::RequestTooLarge => (Code::InvalidArgument, "etcdserver: request is too large"),
             E::TooManyRequests => (Code::ResourceExhausted, "etcdserver: too many requests"),
             E::AuthNotEnabled => (Code::FailedPrecondition, "etcdserver: authentication is not enabled"),
+            E::Corrupt => (Code::DataLoss, "etcdserver: corrupt cluster"),
+            E::WrongDowngradeVersionFormat => {
+                (Code::InvalidArgument, "etcdserver: wrong downgrade target version format")
+            }
+            E::InvalidDowngradeTargetVersion => (Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
+            E::DowngradeInProcess => (Code::FailedPrecondition, "etcdserver: cluster has a downgrade job in progress"),
             E::BadLeaderTransferee => (Code::FailedPrecondition, "etcdserver: bad leader transferee"),
             E::Stopped => (Code::Unavailable, "etcdserver: server stopped"),
         }

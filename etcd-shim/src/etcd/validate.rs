@@ -134,15 +134,5 @@ fn covers(start: &Bytes, end: &Bytes, key: &Bytes) -> bool {
     }
 }
 
-/// Does anything in this transaction put? Only puts count against the quota.
-#[must_use]
-pub(crate) fn txn_puts(request: &TxnRequest) -> bool {
-    request.success.iter().chain(&request.failure).any(|op| match &op.request {
-        Some(Request::RequestPut(_)) => true,
-        Some(Request::RequestTxn(nested)) => txn_puts(nested),
-        _ => false,
-    })
-}
-
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ fn read(context: &Context) -> Result<(), String> {
 }
 
 fn not_corrupt(context: &Context) -> Result<(), String> {
-    if context.alarms.raised().contains(&Alarm::Corrupt) { Err("alarm CORRUPT is raised".to_owned()) } else { Ok(()) }
+    if context.alarms.is_raised(Alarm::Corrupt) { Err("alarm activated: CORRUPT".to_owned()) } else { Ok(()) }
 }
 
 /// A site is its own only member, never a learner.
@@ -34,12 +34,8 @@ fn always(_context: &Context) -> Result<(), String> {
 
 /// What `/health` says: None = healthy, or the reason. Alarms named in `excluded` do not count.
 pub(super) fn unhealthy(context: &Context, excluded: &[&str]) -> Option<String> {
-    let name = |alarm: &Alarm| match alarm {
-        Alarm::NoSpace => "NOSPACE",
-        Alarm::Corrupt => "CORRUPT",
-    };
-    let alarms = context.alarms.raised();
-    let alarm = alarms.iter().map(name).find(|name| !excluded.contains(name));
+    let raised = Alarm::ALL.into_iter().filter(|alarm| context.alarms.is_raised(*alarm));
+    let alarm = raised.map(Alarm::name).find(|name| !excluded.contains(name));
     alarm.map(|name| format!("ALARM {name}")).or_else(|| read(context).err())
 }
 
