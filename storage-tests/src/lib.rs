@@ -4,3 +4,5 @@ pub mod client;
 pub mod site;
 
 pub mod kubernetes;
+
+pub mod upstream;

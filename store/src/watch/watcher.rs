@@ -138,7 +138,7 @@ impl Watcher {
             if !self.wants(event) {
                 continue;
             }
-            let event = self.encode(event);
+            let event = self.encode(event, state.compact_revision);
             bytes += event.kv.len() + event.prev_kv.as_ref().map_or(0, Bytes::len);
             last_taken = at.main;
             events.push(event);
@@ -151,9 +151,12 @@ impl Watcher {
         !filtered && self.range.contains(&event.key)
     }
 
-    fn encode(&self, event: &HistoryEvent) -> WatchEvent {
+    /// A previous value that is compacted is not told, though it may still be here: Kubernetes' storage suite wants a watch
+    /// that starts at the compact revision to miss it (etcd server/etcdserver/api/v3rpc/watch.go reads it by a Range).
+    fn encode(&self, event: &HistoryEvent, compact_revision: i64) -> WatchEvent {
         let is_create = event.version.number() == 1;
-        let previous = event.previous.as_ref().filter(|_| self.prev_kv && !is_create);
+        let is_compacted = event.version.revision().main <= compact_revision;
+        let previous = event.previous.as_ref().filter(|_| self.prev_kv && !is_create && !is_compacted);
         let prev_kv = previous.and_then(Version::kv).cloned();
         match event.version.kv() {
             Some(kv) => WatchEvent { kind: WatchEventKind::Put, kv: kv.clone(), prev_kv },
