@@ -45,7 +45,7 @@ fn main() -> ExitCode {
 fn completion(judged: Judged) -> Result<Completion, Failed> {
     match judged {
         Judged::Same => Ok(Completion::Completed),
-        Judged::Skipped(why) => Ok(Completion::ignored_with(why)),
+        Judged::Skipped(why) => Ok(Completion::ignored_with(format!("so it is on etcd: {why}"))),
         Judged::Different(how) => Err(how.into()),
         Judged::NotRun(error @ GoError::Missing) if env::var("CI").is_err() => Ok(Completion::ignored_with(error)),
         Judged::NotRun(error) => Err(error.into()),

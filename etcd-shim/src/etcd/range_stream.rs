@@ -27,13 +27,13 @@ pub(crate) type RangeStream = tokio_stream::Iter<Chunks>;
 /// As Range; unimplemented for another order than the default and for filters, as in etcd.
 pub(crate) fn start(context: &Context, request: RangeRequest) -> Result<RangeStream, Status> {
     validate::range(&request)?;
-    if !default_order(&request) {
-        return Err(Status::unimplemented("sorted range stream is not supported"));
+    if !has_default_order(&request) {
+        return Err(Status::unimplemented("RangeStream does not support custom sort orders"));
     }
     let filters =
         [request.min_mod_revision, request.max_mod_revision, request.min_create_revision, request.max_create_revision];
     if filters.iter().any(|filter| *filter != 0) {
-        return Err(Status::unimplemented("range stream with revision filters is not supported"));
+        return Err(Status::unimplemented("RangeStream does not support revision filters"));
     }
     let view = context.store.view();
     // A pinned request still shows the latest revision in its header, as Range does.
@@ -41,9 +41,13 @@ pub(crate) fn start(context: &Context, request: RangeRequest) -> Result<RangeStr
     Ok(tokio_stream::iter(Chunks::new(view, header, convert::range(request), context.limits.max_request_bytes)?))
 }
 
-/// None of any target but KEY counts as ascending; by key, ascending is the default.
-fn default_order(request: &RangeRequest) -> bool {
-    request.sort_target() == range_request::SortTarget::Key && request.sort_order() != range_request::SortOrder::Descend
+/// As etcd decides it (server/etcdserver/txn/range.go, IsDefaultOrdering): no order is one whatever the target is.
+fn has_default_order(request: &RangeRequest) -> bool {
+    match request.sort_order() {
+        range_request::SortOrder::None => true,
+        range_request::SortOrder::Ascend => request.sort_target() == range_request::SortTarget::Key,
+        range_request::SortOrder::Descend => false,
+    }
 }
 
 /// The chunks that are still to come.
@@ -72,12 +76,14 @@ impl Chunks {
         chunk_bytes: usize,
     ) -> Result<Chunks, Status> {
         let keys_left = (request.limit > 0 && !request.count_only).then_some(request.limit);
+        // Another target than the key sorts the whole interval, which makes it one chunk: chunks follow each other by key.
+        let is_by_key = request.sort_target == mvcc::SortTarget::Key;
         let mut chunks = Chunks {
             view,
             header,
             request,
             keys_left,
-            chunk_keys: FIRST_CHUNK_KEYS,
+            chunk_keys: if is_by_key { FIRST_CHUNK_KEYS } else { i64::MAX },
             chunk_bytes,
             count: 0,
             read: VecDeque::new(),
@@ -138,7 +144,7 @@ fn next_chunk_keys(keys: i64, bytes: usize, target_bytes: usize) -> i64 {
     if bytes > target_bytes {
         (keys / 2).max(1)
     } else if bytes < target_bytes / 2 {
-        (keys * 2).min(CHUNK_KEYS_MAX)
+        keys.saturating_mul(2).min(CHUNK_KEYS_MAX)
     } else {
         keys
     }

@@ -63,15 +63,19 @@ pub(super) fn top_level(test: &str) -> &str {
     test.split('/').next().unwrap_or(test)
 }
 
-/// One line for each difference between what a test and its subtests did on etcd and here; none when there is none.
-pub(super) fn differences(on_etcd: &Verdicts, here: &Verdicts) -> Vec<String> {
+/// The name of each test or subtest that did something else on etcd than here, and a line that says what.
+pub(super) fn differences<'a>(on_etcd: &'a Verdicts, here: &'a Verdicts) -> Vec<(&'a str, String)> {
     let name = |verdict: Option<&Verdict>| verdict.map_or_else(|| "nothing".to_owned(), Verdict::to_string);
-    let mut names: Vec<&String> = on_etcd.keys().chain(here.keys().filter(|test| !on_etcd.contains_key(*test))).collect();
+    let mut names: Vec<&String> =
+        on_etcd.keys().chain(here.keys().filter(|test| !on_etcd.contains_key(*test))).collect();
     names.sort();
     names
         .into_iter()
         .filter(|test| on_etcd.get(*test) != here.get(*test))
-        .map(|test| format!("{test}: {} on etcd, {} here", name(on_etcd.get(test)), name(here.get(test))))
+        .map(|test| {
+            let line = format!("{test}: {} on etcd, {} here", name(on_etcd.get(test)), name(here.get(test)));
+            (test.as_str(), line)
+        })
         .collect()
 }
 
@@ -84,7 +88,7 @@ mod tests {
         let read = |text: &str| Expected::read(text).0.remove("p").unwrap().remove("T").unwrap();
         let etcd = read("p\tT\tpass\np\tT/a\tpass\np\tT/b\tskip\np\tT/c\tpass\n");
         let here = read("p\tT\tfail\np\tT/a\tfail\np\tT/b\tskip\np\tT/d\tpass\n");
-        let told = differences(&etcd, &here);
+        let told: Vec<String> = differences(&etcd, &here).into_iter().map(|(_, line)| line).collect();
         let expected = [
             "T: pass on etcd, fail here",
             "T/a: pass on etcd, fail here",

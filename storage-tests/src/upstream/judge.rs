@@ -14,9 +14,6 @@ use std::{
     thread,
 };
 
-/// Lines of output that the report of a difference quotes.
-const QUOTED_LINES_MAX: usize = 60;
-
 /// How a test compares to what it does on etcd.
 #[derive(Clone, Debug)]
 pub enum Judged {
@@ -169,12 +166,20 @@ fn run(work: &Work, built: &Built, board: &Board) -> Result<(), GoError> {
 fn judgement(test: &str, on_etcd: &Verdicts, ended: &Ended, log: &Path) -> Judged {
     let differences = differences(on_etcd, &ended.verdicts);
     if differences.is_empty() {
+        let last = ended.output.get(test).and_then(|lines| lines.back());
         return match on_etcd.get(test) {
-            Some(Verdict::Skip) => Judged::Skipped(ended.output.last().map(|line| line.trim().to_owned()).unwrap_or_default()),
+            Some(Verdict::Skip) => Judged::Skipped(last.map_or("", |line| line.trim()).to_owned()),
             _ => Judged::Same,
         };
     }
-    let quoted = ended.output.len().saturating_sub(QUOTED_LINES_MAX);
-    let output = ended.output.get(quoted..).unwrap_or_default().join("\n");
-    Judged::Different(format!("{}\n{output}\nall that it logged: {}", differences.join("\n"), log.display()))
+    let mut told = String::new();
+    for (name, difference) in &differences {
+        told.push_str(difference);
+        told.push('\n');
+        for line in ended.output.get(*name).into_iter().flatten() {
+            told.push_str(line);
+            told.push('\n');
+        }
+    }
+    Judged::Different(format!("{told}all that was logged: {}", log.display()))
 }

@@ -11,7 +11,7 @@ mod one_node;
 mod suite;
 mod transcript;
 
-pub use expected::{Expected, Verdict};
+pub use expected::{Expected, Verdict, Verdicts};
 pub use go::{GoError, Program, go_program, program};
-pub use judge::{Judge, Judged};
+pub use judge::{Board, Judge, Judged};
 pub use suite::{SUITES, Suite};

@@ -159,16 +159,15 @@ impl Built {
         let binary = package.rsplit('/').next().unwrap_or(package);
         let mut command = Command::new(self.folder.join(format!("{binary}.test")));
         command.args(["-test.v=test2json", "-test.timeout=20m", "-test.run"]).arg(format!("^({})$", tests.join("|")));
-        let package = self.package_folder(package)?;
+        command.current_dir(self.package_folder(package)?);
         match self.kind {
-            Kind::Kubernetes(_) => command.env("SERVER_UNDER_TEST", &self.server).current_dir(package),
+            Kind::Kubernetes(_) => command.env("SERVER_UNDER_TEST", &self.server),
             Kind::Etcd(nodes) => {
                 let skip = match nodes {
                     Nodes::Published => format!("{SKIP_ONE_NODE}|{SKIP_PUBLISHED}|{SKIP_PEERS}"),
                     Nodes::One => SKIP_ONE_NODE.to_owned(),
                 };
-                command.args(["-test.skip", &skip]).arg("-bin-dir").arg(self.folder.join("bin"));
-                command.current_dir(self.folder_beside_fixtures(&package)?)
+                command.args(["-test.skip", &skip]).arg("-bin-dir").arg(self.folder.join("bin"))
             }
         };
         Ok(command)
@@ -191,15 +190,5 @@ impl Built {
         let mut rows = table.lines().filter_map(|line| line.split_once('\t'));
         let row = rows.find(|(name, _)| *name == package);
         row.map(|(_, folder)| folder.into()).ok_or_else(|| GoError::Module(format!("{package} is not in it")))
-    }
-
-    /// A folder that looks like etcd's tests to them and can be written: a socket is made in it, and the cache of modules
-    /// is for reading only.
-    fn folder_beside_fixtures(&self, package: &Path) -> Result<PathBuf, GoError> {
-        let (run, fixtures) = (self.folder.join("run"), package.with_file_name("fixtures"));
-        let folder = run.join("common");
-        fs::create_dir_all(&folder).map_err(at(&folder))?;
-        relink(&fixtures, &run.join("fixtures"))?;
-        Ok(folder)
     }
 }

@@ -6,15 +6,18 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Begins a line of the framework.
 const MARK: char = '\u{16}';
-/// Lines of a test's output that are kept: the last ones, which say why it failed.
-const OUTPUT_LINES_MAX: usize = 200;
+/// Lines of a test's own output that are kept: the last ones, which say why it failed.
+const OUTPUT_LINES_MAX: usize = 50;
+
+/// Lines by the full name of a test or subtest.
+pub(super) type Output = BTreeMap<String, VecDeque<String>>;
 
 /// A test that has ended, with its subtests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ended {
     pub(super) verdicts: Verdicts,
-    /// The end of what it and its subtests wrote.
-    pub(super) output: Vec<String>,
+    /// The end of what each of them wrote.
+    pub(super) output: Output,
 }
 
 /// Reads the lines in order and tells which tests have ended.
@@ -25,7 +28,7 @@ pub(super) struct Transcript {
     /// The test whose verdict has come and whose subtests' verdicts are coming.
     closing: Option<String>,
     verdicts: BTreeMap<String, Verdicts>,
-    output: BTreeMap<String, VecDeque<String>>,
+    output: BTreeMap<String, Output>,
 }
 
 impl Transcript {
@@ -46,15 +49,14 @@ impl Transcript {
     /// The test whose verdict came last; to be asked when the program has ended.
     pub(super) fn end(&mut self) -> Option<(String, Ended)> {
         let closing = self.closing.take()?;
-        let verdicts = self.verdicts.remove(&closing).unwrap_or_default();
-        let output = self.output.remove(&closing).unwrap_or_default().into();
-        Some((closing, Ended { verdicts, output }))
+        let ended = self.unfinished(&closing);
+        Some((closing, ended))
     }
 
     /// What a test that has not ended has done so far.
     pub(super) fn unfinished(&mut self, test: &str) -> Ended {
         let verdicts = self.verdicts.remove(test).unwrap_or_default();
-        Ended { verdicts, output: self.output.remove(test).unwrap_or_default().into() }
+        Ended { verdicts, output: self.output.remove(test).unwrap_or_default() }
     }
 
     /// `=== RUN   Name`, `=== NAME  Name`, `--- PASS: Name (0.01s)` and the like. A test's own verdict comes before those
@@ -83,7 +85,8 @@ impl Transcript {
     }
 
     fn keep(&mut self, line: &str) {
-        let lines = self.output.entry(top_level(&self.current).to_owned()).or_default();
+        let tests = self.output.entry(top_level(&self.current).to_owned()).or_default();
+        let lines = tests.entry(self.current.clone()).or_default();
         if lines.len() == OUTPUT_LINES_MAX {
             lines.pop_front();
         }
@@ -108,7 +111,11 @@ mod tests {
         let (first, second) = (&ended.first().unwrap().1, &ended.get(1).unwrap().1);
         let verdicts: Vec<_> = first.verdicts.iter().map(|(name, verdict)| format!("{name} {verdict}")).collect();
         assert_eq!(verdicts, ["TestA fail", "TestA/one pass", "TestA/two fail"]);
-        assert_eq!(first.output, ["no newline", "    a_test.go:7: why"]);
-        assert_eq!((second.verdicts.get("TestB"), second.output.as_slice()), (Some(&Verdict::Skip), &["b".to_owned()][..]));
+        assert_eq!(
+            format!("{:?}", first.output),
+            r#"{"TestA/one": ["no newline"], "TestA/two": ["    a_test.go:7: why"]}"#
+        );
+        assert_eq!(second.verdicts.get("TestB"), Some(&Verdict::Skip));
+        assert_eq!(format!("{:?}", second.output), r#"{"TestB": ["b"]}"#);
     }
 }
