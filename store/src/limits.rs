@@ -4,6 +4,9 @@
 pub const COMMIT_BACKLOG_MAX: usize = 5_000;
 /// Bytes that may wait for the log writer; above, requests are refused.
 pub const COMMIT_BACKLOG_BYTES_MAX: usize = 256 << 20;
+/// A lone commit is written on its client's thread while writing a batch takes no longer than this. On a slower disk
+/// the thread has other clients to serve meanwhile.
+pub const INLINE_WRITE_US_MAX: u64 = 500;
 /// Highest TTL of a lease in seconds (etcd: lease.MaxLeaseTTL).
 pub const LEASE_TTL_MAX_S: i64 = 9_000_000_000;
 /// How often leases are checked for expiry (etcd: lessor's 500 ms loop).

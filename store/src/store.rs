@@ -96,15 +96,15 @@ impl Store {
         for (id, granted_s) in leases(&state) {
             deadlines.start(id, granted_s, now);
         }
-        let sequencer = Sequencer::new(Evaluator::new(state, deadlines, parts.appender, live, dirty));
+        let evaluator = Evaluator::new(state, deadlines, parts.appender, live, dirty);
+        let sequencer = Sequencer::new(evaluator, parts.syncer, clock.clone());
         let background = config.background;
         let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, checkpoint));
         let inner = Inner { core: core.clone(), replicas: OnceLock::new(), threads: Mutex::new(Threads::default()) };
         let store = Store(Arc::new(inner));
         let mut threads = lock(&store.0.threads);
-        let mut syncer = parts.syncer;
         let writer = core.clone();
-        threads.writer = Some(spawn("log-writer", move || writer.sequencer.write_batches(&mut syncer))?);
+        threads.writer = Some(spawn("log-writer", move || writer.sequencer.write_batches())?);
         if background {
             let expiry = core.clone();
             let beat = Duration::from_millis(LEASE_EXPIRY_INTERVAL_MS);

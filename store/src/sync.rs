@@ -6,11 +6,19 @@
 //! `cargo test`.
 //!
 //! # Lock order
-//! `CommitQueue` (held by the evaluator) before `Completion`. Lease deadlines and the emit seam live inside the
-//! evaluator. Nothing blocks on the disk while it holds a lock.
+//! The sequencer's writer, then `CommitQueue` (held by the evaluator), then `Completion`. Lease deadlines and the emit
+//! seam live inside the evaluator. Only the writer's lock is held while the disk is waited for, and only by who took
+//! the batch: nobody waits for it.
 
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread;
+pub(crate) use std::thread::ThreadId;
+
+/// The thread that this runs on.
+pub(crate) fn current_thread() -> ThreadId {
+    thread::current().id()
+}
 
 /// Locks a mutex. A poisoned one means that a thread panicked inside the critical section: the state may be half
 /// changed, and the only safe answer is to stop this thread as well.

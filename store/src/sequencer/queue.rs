@@ -6,7 +6,12 @@
 //! leaves it, makes the batch durable, publishes, and completes: in this order. There is no timer: while the
 //! writer is busy the next batch fills.
 //!
-//! The writer sleeps only when the batch is empty, and whoever makes it non-empty notifies: no wake-up is lost.
+//! Whoever finds nothing to write and nobody writing may write its own commit at once, on its own thread
+//! ([`Entered::push_or_take`]): a lone client then waits for the disk, not for two switches of threads. There is never
+//! more than one writer: `writing` is set by who takes a batch and cleared by [`CommitQueue::finish`].
+//!
+//! The log writer sleeps only when the batch is empty or somebody else writes; whoever makes the batch non-empty while
+//! nobody writes notifies, and so does who ends its own batch while the next one has filled: no wake-up is lost.
 
 use super::completion::{Completion, Stopped};
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait};
@@ -26,8 +31,12 @@ struct Shared<T> {
     open: Arc<Completion>,
     /// Commits in it.
     commits: usize,
-    /// Completion of the batch that the writer took last.
+    /// Completion of the batch that was taken last.
     in_flight: Option<Arc<Completion>>,
+    /// Somebody writes that batch.
+    writing: bool,
+    /// Commits in that batch.
+    taken: usize,
     /// The state changed in a way that only has to be published.
     nudged: bool,
     phase: Phase,
@@ -56,6 +65,8 @@ impl<T> CommitQueue<T> {
             open: Completion::new(),
             commits: 0,
             in_flight: None,
+            writing: false,
+            taken: 0,
             nudged: false,
             phase: Phase::Running,
         };
@@ -91,26 +102,35 @@ impl<T> CommitQueue<T> {
     }
 
     /// For the writer: waits for work and takes it. `seal` turns the state into what has to be written and published.
-    /// None when the queue is closed and drained, or stopped. The completion is the writer's to complete.
+    /// None when the queue is closed and drained, or stopped. The completion is the writer's to complete, and
+    /// [`CommitQueue::finish`] to be called then.
     pub(crate) fn next<B>(&self, seal: impl FnOnce(&mut T) -> B) -> Option<(B, Arc<Completion>)> {
         let mut shared = lock(&self.shared);
         loop {
             if matches!(shared.phase, Phase::Stopped(_)) {
                 return None;
             }
-            if shared.commits > 0 || shared.nudged {
-                break;
-            }
-            if matches!(shared.phase, Phase::Closing) {
-                return None;
+            if !shared.writing {
+                if shared.commits > 0 || shared.nudged {
+                    return Some(shared.take(seal));
+                }
+                if matches!(shared.phase, Phase::Closing) {
+                    return None;
+                }
             }
             shared = wait(&self.work, shared);
         }
-        shared.commits = 0;
-        shared.nudged = false;
-        let taken = std::mem::replace(&mut shared.open, Completion::new());
-        shared.in_flight = Some(taken.clone());
-        Some((seal(&mut shared.state), taken))
+    }
+
+    /// Ends the writing of the batch that was taken. Its completion has been completed.
+    pub(crate) fn finish(&self) {
+        let mut shared = lock(&self.shared);
+        shared.writing = false;
+        let waits = shared.commits > 0 || shared.nudged || !matches!(shared.phase, Phase::Running);
+        drop(shared);
+        if waits {
+            self.work.notify_one();
+        }
     }
 
     /// For the writer: the log failed. Whoever waits and whoever comes later is refused.
@@ -126,6 +146,27 @@ impl<T> CommitQueue<T> {
     }
 }
 
+impl<T> Shared<T> {
+    fn take<B>(&mut self, seal: impl FnOnce(&mut T) -> B) -> (B, Arc<Completion>) {
+        self.taken = std::mem::take(&mut self.commits);
+        self.nudged = false;
+        self.writing = true;
+        let taken = std::mem::replace(&mut self.open, Completion::new());
+        self.in_flight = Some(taken.clone());
+        (seal(&mut self.state), taken)
+    }
+}
+
+/// What became of a commit.
+#[derive(Debug)]
+pub(crate) enum Pushed<B> {
+    /// It is in the batch that this completes.
+    Waits(Arc<Completion>),
+    /// The caller is the writer of a batch of its own: it makes it durable, publishes, completes and calls
+    /// [`CommitQueue::finish`], as [`CommitQueue::next`] says.
+    Writes(B, Arc<Completion>),
+}
+
 impl<T> Entered<'_, T> {
     /// Commits that wait for the writer.
     pub(crate) fn commits(&self) -> usize {
@@ -137,13 +178,25 @@ impl<T> Entered<'_, T> {
     pub(crate) fn push(mut self) -> Arc<Completion> {
         self.shared.commits += 1;
         let completion = self.shared.open.clone();
-        let was_empty = self.shared.commits == 1;
+        let notifies = self.shared.commits == 1 && !self.shared.writing;
         let work = self.work;
         drop(self);
-        if was_empty {
+        if notifies {
             work.notify_one();
         }
         completion
+    }
+
+    /// As [`Entered::push`]; but if nothing waits, nobody writes, and the last batch was no larger than this one, the
+    /// caller becomes the writer. Several clients at once fill batches, and those go to the log writer.
+    pub(crate) fn push_or_take<B>(mut self, seal: impl FnOnce(&mut T) -> B) -> Pushed<B> {
+        let Shared { commits, taken, writing, nudged, .. } = &mut *self.shared;
+        if *commits > 0 || *taken > 1 || *writing || *nudged {
+            return Pushed::Waits(self.push());
+        }
+        *commits = 1;
+        let (sealed, completion) = self.shared.take(seal);
+        Pushed::Writes(sealed, completion)
     }
 
     /// Leaves without a commit. What comes back completes when all that was evaluated so far is durable and published;
@@ -161,6 +214,7 @@ impl<T> Entered<'_, T> {
 
     /// Leaves, and lets the writer publish the state although nothing has to be written.
     pub(crate) fn nudge(mut self) {
+        // Who writes now sees it when it ends.
         self.shared.nudged = true;
         let work = self.work;
         drop(self);

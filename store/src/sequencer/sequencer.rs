@@ -2,32 +2,53 @@
 //! `watch::Publication`.
 
 use super::commit::Commit;
-use super::completion::Stopped;
-use super::evaluator::Evaluator;
-use super::queue::{CommitQueue, Entered};
+use super::completion::{Completion, Stopped};
+use super::evaluator::{Evaluator, Sealed};
+use super::queue::{CommitQueue, Entered, Pushed};
 use super::ticket::Ticket;
+use crate::clock::Clock;
 use crate::error::RequestError;
-use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX};
+use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX, INLINE_WRITE_US_MAX};
 use crate::log::Syncer;
 use crate::mvcc::State;
-use crate::sync::{Arc, Signal, Subscription};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Signal, Subscription, lock};
 use crate::watch::Publication;
+use std::time::Duration;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Sequencer {
     queue: CommitQueue<Evaluator>,
+    /// Held by whoever writes a batch; the queue lets one in at a time. None once the queue is closed and drained: the
+    /// directory is free then.
+    writer: Mutex<Option<Writer>>,
+    /// The last batch took so little time that a client's thread may wait for the disk itself.
+    is_quick: AtomicBool,
+    clock: Arc<dyn Clock>,
     publication: Arc<Publication<State>>,
     /// Raised after a batch that wrote rows of shares was published.
     share_writes: Signal,
 }
 
+#[derive(Debug)]
+struct Writer {
+    syncer: Syncer,
+    /// Of the state that was published last.
+    share_writes: i64,
+}
+
 impl Sequencer {
-    pub(crate) fn new(evaluator: Evaluator) -> Sequencer {
+    pub(crate) fn new(evaluator: Evaluator, syncer: Syncer, clock: Arc<dyn Clock>) -> Sequencer {
         let published = evaluator.newest.clone();
-        let (revision, share_writes) = (published.revision, Signal::new(published.share_writes));
-        let publication = Arc::new(Publication::new(published, revision));
-        Sequencer { queue: CommitQueue::new(evaluator), publication, share_writes }
+        let (revision, share_writes) = (published.revision, published.share_writes);
+        Sequencer {
+            queue: CommitQueue::new(evaluator),
+            writer: Mutex::new(Some(Writer { syncer, share_writes })),
+            is_quick: AtomicBool::new(true),
+            clock,
+            publication: Arc::new(Publication::new(published, revision)),
+            share_writes: Signal::new(share_writes),
+        }
     }
 
     /// Changes when durable rows of shares did.
@@ -61,8 +82,23 @@ impl Sequencer {
         }
         let (result, changed) = entered.evaluate(emits, change)?;
         then(&mut entered, &result);
-        let completion = if changed { Some(entered.push()) } else { entered.settle() };
-        Ok((result, Ticket::new(completion)))
+        if !changed {
+            return Ok((result, Ticket::new(entered.settle())));
+        }
+        let completion = if self.is_quick.load(Ordering::Relaxed) {
+            match entered.push_or_take(Evaluator::seal) {
+                Pushed::Waits(completion) => completion,
+                Pushed::Writes(sealed, completion) => {
+                    let guard = StopOnPanic(self);
+                    self.write(sealed, &completion);
+                    std::mem::forget(guard);
+                    completion
+                }
+            }
+        } else {
+            entered.push()
+        };
+        Ok((result, Ticket::new(Some(completion))))
     }
 
     /// Takes the lock for work on the evaluator itself.
@@ -87,35 +123,44 @@ impl Sequencer {
 
     /// The log-writer thread: one batch after the other, whole, without a timer. Ends when the queue is closed and
     /// drained, or when the log failed.
-    pub(crate) fn write_batches(&self, syncer: &mut Syncer) {
+    pub(crate) fn write_batches(&self) {
         let guard = StopOnPanic(self);
-        self.write_until_closed(syncer);
-        std::mem::forget(guard);
-    }
-
-    fn write_until_closed(&self, syncer: &mut Syncer) {
-        let mut share_writes = self.publication.load().share_writes;
         while let Some((sealed, completion)) = self.queue.next(Evaluator::seal) {
-            if let Some(batch) = sealed.batch
-                && let Err(fatal) = syncer.write(batch)
-            {
-                self.stop(&fatal.to_string());
-                return;
-            }
-            let (revision, wrote) = (sealed.state.revision, sealed.state.share_writes);
-            self.publication.publish(sealed.state, revision);
-            if wrote != share_writes {
-                share_writes = wrote;
-                self.share_writes.raise(wrote);
-            }
-            completion.complete(Ok(()));
+            self.write(sealed, &completion);
         }
-        if syncer.fatal().is_none()
+        if let Some(Writer { mut syncer, .. }) = lock(&self.writer).take()
+            && syncer.fatal().is_none()
             && let Some(batch) = self.with(Evaluator::seal_closed)
             && let Err(fatal) = syncer.write(batch)
         {
             self.stop(&fatal.to_string());
         }
+        std::mem::forget(guard);
+    }
+
+    /// Makes a batch durable, publishes it, and wakes who waits for it: in this order.
+    fn write(&self, sealed: Sealed, completion: &Completion) {
+        let mut held = lock(&self.writer);
+        let writer = held.as_mut().expect("invariant: no batch is taken once the queue is closed and drained");
+        let began = self.clock.monotonic();
+        if let Some(batch) = sealed.batch
+            && let Err(fatal) = writer.syncer.write(batch)
+        {
+            drop(held);
+            self.stop(&fatal.to_string());
+            self.queue.finish();
+            return;
+        }
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.is_quick.store(took <= Duration::from_micros(INLINE_WRITE_US_MAX), Ordering::Relaxed);
+        let (revision, wrote) = (sealed.state.revision, sealed.state.share_writes);
+        self.publication.publish(sealed.state, revision);
+        if std::mem::replace(&mut writer.share_writes, wrote) != wrote {
+            self.share_writes.raise(wrote);
+        }
+        drop(held);
+        completion.complete(Ok(()));
+        self.queue.finish();
     }
 }
 

@@ -1,6 +1,6 @@
 //! The promise that a commit becomes durable and visible.
 
-use super::completion::{Completion, Outcome, Stopped};
+use super::completion::{Completion, Outcome, Slot, Stopped};
 use crate::error::RequestError;
 use crate::sync::Arc;
 use std::future::Future;
@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 pub struct Ticket {
     /// None: it already is.
     completion: Option<Arc<Completion>>,
-    slot: Option<usize>,
+    slot: Option<Slot>,
 }
 
 impl Ticket {
@@ -26,8 +26,8 @@ impl Ticket {
     ///
     /// # Errors
     /// [`RequestError::Stopped`] when the log failed.
-    pub fn wait(self) -> Result<(), RequestError> {
-        self.completion.map_or(Ok(()), |completion| refused(completion.wait()))
+    pub fn wait(mut self) -> Result<(), RequestError> {
+        self.completion.take().map_or(Ok(()), |completion| refused(completion.wait()))
     }
 }
 
@@ -39,6 +39,14 @@ impl Future for Ticket {
         match completion {
             Some(completion) => completion.poll(context, slot).map(refused),
             None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let (Some(completion), Some(slot)) = (&self.completion, self.slot) {
+            completion.abandon(slot);
         }
     }
 }

@@ -55,6 +55,7 @@ macro_rules! hand_over {
                         }
                         published.store(newest, Ordering::Release);
                         completion.complete(Ok(()));
+                        queue.finish();
                     }
                 })
             };
@@ -64,7 +65,16 @@ macro_rules! hand_over {
                     let mut entered = queue.enter().unwrap();
                     *entered += 1;
                     let mine = *entered;
-                    let completion = entered.push();
+                    let completion = match entered.push_or_take(|newest| *newest) {
+                        $protocol::queue::Pushed::Waits(completion) => completion,
+                        $protocol::queue::Pushed::Writes(newest, completion) => {
+                            assert!(published.load(Ordering::Acquire) < newest, "two write at once");
+                            published.store(newest, Ordering::Release);
+                            completion.complete(Ok(()));
+                            queue.finish();
+                            completion
+                        }
+                    };
                     let mut slot = None;
                     let outcome = loom::future::block_on(std::future::poll_fn(|context| -> Poll<_> {
                         completion.poll(context, &mut slot)
@@ -124,6 +134,7 @@ fn a_stop_refuses_everyone() {
             loom::thread::spawn(move || {
                 if queue.next(|_| ()).is_some() {
                     queue.stop(Stopped("the disk failed".into()));
+                    queue.finish();
                 }
                 assert!(queue.next(|_| ()).is_none());
             })
@@ -136,6 +147,37 @@ fn a_stop_refuses_everyone() {
         assert!(is_refused(queue.enter().map(|entered| entered.push().wait())));
         assert!(is_refused(client.join().unwrap()));
         writer.join().unwrap();
+    });
+}
+
+/// Three tasks of two threads wait for one batch; the first of a thread gives up at some moment. The others are woken.
+#[test]
+fn a_group_is_woken_when_its_first_gives_up() {
+    explore(|| {
+        use shims::Arc;
+        let completion = faithful::completion::Completion::new();
+        let waiting = {
+            let completion = completion.clone();
+            loom::thread::spawn(move || {
+                let (mut first, mut second) = (None, None);
+                loom::future::block_on(std::future::poll_fn(|context| -> Poll<()> {
+                    let ignored = std::task::Context::from_waker(std::task::Waker::noop());
+                    if first.is_none() && second.is_none() && completion.poll(&ignored, &mut first).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    let outcome = completion.poll(context, &mut second);
+                    if let Some(first) = first.take() {
+                        completion.abandon(first);
+                    }
+                    outcome.map(|_| ())
+                }));
+            })
+        };
+        let other = Arc::clone(&completion);
+        let third = loom::thread::spawn(move || assert_eq!(other.wait(), Ok(())));
+        completion.complete(Ok(()));
+        waiting.join().unwrap();
+        third.join().unwrap();
     });
 }
 

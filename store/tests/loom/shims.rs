@@ -2,6 +2,12 @@
 
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
 
+pub(crate) use loom::thread::ThreadId;
+
+pub(crate) fn current_thread() -> ThreadId {
+    loom::thread::current().id()
+}
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
