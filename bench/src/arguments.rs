@@ -1,33 +1,48 @@
 //! The command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::workload::Workload;
+use crate::plan;
 
 pub(crate) const USAGE: &str = "\
 archipel-bench: one site side by side with etcd 3.7.3, on this machine, in one interleaved run
 
 USAGE: archipel-bench compare [OPTIONS]
        archipel-bench share [--writes N] [--archipel PATH] [--dir DIR] [--json FILE]
+       archipel-bench null ADDRESS
 
 share: two sites share a namespace; from a write's reply at one to the watch event at the other, and bytes on the wire
     --writes N         one after the other [default: 1000]
 
-compare: put, Kubernetes' transaction and get
+null: the product's transport with canned replies and no store; compare starts it by itself, as the limit
+
+compare: the table of README's section on benchmarks
 
     --etcd PATH        this etcd [default: 3.7.3, built once from its Go module into the cache folder]
     --archipel PATH    this archipel [default: the one beside this program, built first under cargo run]
-    --dir DIR          data of both, on the disk to be measured [default: the folder of this program]
-    --rounds N         alternating rounds; the medians count [default: 5]
-    --seconds S        measured in each round [default: 3]
-    --warm-up S        not measured before [default: 1]
-    --in-flight N,…    calls at once, over up to 10 connections [default: 1,100; 1000 is a good third]
-    --only NAME,…      of put, txn, get [default: all]
-    --json FILE        write every round, and the summary, as JSON
+    --kine PATH        kine on SQLite as well
+    --no-etcd          without etcd, for tuning
+    --no-null          without the null server
+    --dir DIR          data of all, on the disk to be measured [default: the folder of this program]
+    --rounds N         alternating rounds of what is a rate; the medians count [default: 5]
+    --heavy-rounds N   the same of what takes minutes [default: 1]
+    --seconds S        measured in each round [default: 2]
+    --warm-up S        not measured before [default: 0.5]
+    --in-flight N,…    calls at once, over up to 10 connections, for put, txn and get [default: 1,100,1000]
+                       (also --clients)
+    --only NAME,…      these rows, see below
+    --all              all rows, which takes an hour or more
+    --out DIR          where bench.json and bench.svg go [default: target/bench]
+    --json FILE        the same JSON here
     --check            print what would run, and run nothing
 
-Every measurement has a fresh server on an empty folder, with fsync. Every reply is checked. Exit code 0 only if all were right.";
+Rows: put txn get list range-stream watch-50 watch-1 mix leases idle-watchers background keys-100k, and, only when they are
+named or with --all, keys-1m rewrites small-memory.
+For tuning: compare --only put,txn --clients 100 --rounds 1 --seconds 3 --no-etcd
+
+Every rate has a fresh server on an empty folder, with fsync. Every reply is checked. Exit code 0 only if all were right.";
 
 /// Connections at most; more calls at once share them.
 const CONNECTIONS_MAX: usize = 10;
@@ -48,6 +63,8 @@ pub(crate) enum Command {
     Help,
     Compare(Options),
     Share(Options),
+    /// Serve canned replies at this address.
+    Null(SocketAddr),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,13 +72,19 @@ pub(crate) struct Options {
     pub(crate) etcd: Option<PathBuf>,
     pub(crate) archipel: Option<PathBuf>,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) kine: Option<PathBuf>,
     pub(crate) rounds: usize,
+    pub(crate) heavy_rounds: usize,
     pub(crate) measure: Duration,
     pub(crate) warm_up: Duration,
     pub(crate) in_flight: Vec<usize>,
-    pub(crate) workloads: Vec<Workload>,
+    pub(crate) only: Option<Vec<String>>,
+    pub(crate) all: bool,
+    pub(crate) out: PathBuf,
     pub(crate) json: Option<PathBuf>,
     pub(crate) check: bool,
+    pub(crate) no_etcd: bool,
+    pub(crate) no_null: bool,
     pub(crate) writes: usize,
 }
 
@@ -71,13 +94,19 @@ impl Default for Options {
             etcd: None,
             archipel: None,
             dir: None,
+            kine: None,
             rounds: 5,
-            measure: Duration::from_secs(3),
-            warm_up: Duration::from_secs(1),
-            in_flight: vec![1, 100],
-            workloads: Workload::ALL.to_vec(),
+            heavy_rounds: 1,
+            measure: Duration::from_secs(2),
+            warm_up: Duration::from_millis(500),
+            in_flight: vec![1, 100, 1_000],
+            only: None,
+            all: false,
+            out: PathBuf::from("target/bench"),
             json: None,
             check: false,
+            no_etcd: false,
+            no_null: false,
             writes: 1_000,
         }
     }
@@ -97,6 +126,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
     let wrap = match arguments.next().as_deref() {
         Some("compare") => Command::Compare,
         Some("share") => Command::Share,
+        Some("null") => return null(arguments.next()),
         Some("--help" | "-h" | "help") => return Ok(Command::Help),
         Some(other) => return Err(ArgumentError(format!("unknown command {other:?}"))),
         None => return Err(ArgumentError("a command is missing".to_owned())),
@@ -119,9 +149,15 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Comma
             "--rounds" => options.rounds = count(&value()?, ROUNDS_MAX)?,
             "--seconds" => options.measure = seconds(&value()?)?,
             "--warm-up" => options.warm_up = seconds(&value()?)?,
-            "--in-flight" => options.in_flight = list(&value()?, in_flight)?,
-            "--only" => options.workloads = list(&value()?, workload)?,
+            "--in-flight" | "--clients" => options.in_flight = list(&value()?, in_flight)?,
+            "--heavy-rounds" => options.heavy_rounds = count(&value()?, ROUNDS_MAX)?,
+            "--kine" => options.kine = Some(value()?.into()),
+            "--only" => options.only = Some(list(&value()?, row)?),
+            "--all" => options.all = true,
+            "--out" => options.out = value()?.into(),
+            "--no-null" => options.no_null = true,
             "--writes" => options.writes = count(&value()?, WRITES_MAX)?,
+            "--no-etcd" => options.no_etcd = true,
             "--check" => options.check = true,
             "--help" | "-h" => return Ok(Command::Help),
             _ => return Err(ArgumentError(format!("unknown option {name:?}"))),
@@ -152,9 +188,16 @@ fn seconds(text: &str) -> Result<Duration, ArgumentError> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-fn workload(text: &str) -> Result<Workload, ArgumentError> {
-    let found = Workload::ALL.into_iter().find(|workload| workload.name() == text);
-    found.ok_or_else(|| ArgumentError(format!("there is no workload {text:?}")))
+fn row(text: &str) -> Result<String, ArgumentError> {
+    match plan::names().find(|name| *name == text) {
+        Some(name) => Ok(name.to_owned()),
+        None => Err(ArgumentError(format!("there is no row {text:?}"))),
+    }
+}
+
+fn null(address: Option<String>) -> Result<Command, ArgumentError> {
+    let address = address.and_then(|address| address.parse().ok());
+    address.map(Command::Null).ok_or_else(|| ArgumentError("null needs an address such as 127.0.0.1:2379".to_owned()))
 }
 
 fn list<T>(text: &str, one: impl Fn(&str) -> Result<T, ArgumentError>) -> Result<Vec<T>, ArgumentError> {
@@ -175,7 +218,7 @@ mod tests {
             rounds: 2,
             measure: Duration::from_millis(1_500),
             in_flight: vec![1, 1_000],
-            workloads: vec![Workload::Get, Workload::Put],
+            only: Some(vec!["get".to_owned(), "put".to_owned()]),
             json: Some("out.json".into()),
             check: true,
             ..Options::default()
@@ -188,6 +231,7 @@ mod tests {
         }
         assert_eq!(parsed("compare"), Ok(Command::Compare(Options::default())));
         assert_eq!(parsed("compare --help"), Ok(Command::Help));
+        assert_eq!(parsed("null 127.0.0.1:7"), Ok(Command::Null(([127, 0, 0, 1], 7).into())));
     }
 
     #[test]
@@ -201,6 +245,8 @@ mod tests {
             "compare --seconds NaN",
             "compare --in-flight 15",
             "compare --only scan",
+            "null",
+            "null here",
             "compare --fast",
             "compare --check=yes",
         ] {

@@ -1,37 +1,29 @@
 //! The interleaved run: each round measures every server, in turns, so that a slow phase of the machine hits them alike.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::arguments::{Options, connections};
-use crate::load::{LoadError, Measurement, Schedule, run};
+use archipel::demo::kubernetes::{ProcessError, Progress};
+
+use crate::arguments::Options;
+use crate::load::{LoadError, Measurement};
+use crate::plan::{Scenario, Work};
 use crate::server::{Found, Running, StartError};
-use crate::workload::Workload;
+use crate::story::Stage;
+use crate::sync_probe::sync_probe;
+use crate::workload::Rate;
 
-/// Calls at once while a store is filled before a measurement.
-const PREPARE_IN_FLIGHT: usize = 100;
-
-/// One workload at one number of calls at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Scenario {
-    pub(crate) workload: Workload,
-    pub(crate) in_flight: usize,
-}
-
-/// What one server did in one round.
-#[derive(Debug, Clone)]
-pub(crate) struct Round {
-    pub(crate) measurement: Measurement,
-    pub(crate) peak_memory_bytes: u64,
-    pub(crate) disk_bytes: u64,
-    pub(crate) start_ms: f64,
-}
+/// What one server did in one round, by the names of [`crate::report`]'s metrics.
+pub(crate) type Values = BTreeMap<&'static str, f64>;
 
 /// One server's rounds of one scenario.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Series {
-    pub(crate) rounds: Vec<Round>,
+    pub(crate) rounds: Vec<Values>,
     /// Why this series counts for nothing. It is not measured any further then.
     pub(crate) void: Option<String>,
+    /// It is not this server's fault: the scenario is not for it, or not possible on this machine.
+    pub(crate) skipped: bool,
 }
 
 /// A scenario's series, in the order of the servers.
@@ -41,23 +33,19 @@ pub(crate) struct Outcome {
     pub(crate) series: Vec<Series>,
 }
 
+/// Why a round is void.
 #[derive(Debug, thiserror::Error)]
-enum RoundError {
+pub(crate) enum RoundError {
     #[error(transparent)]
     Start(#[from] StartError),
     #[error("{0}")]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     #[error("what the server used cannot be read: {0}")]
     Usage(#[from] std::io::Error),
-}
-
-/// Every scenario that the options ask for, in the order of the table.
-pub(crate) fn scenarios(options: &Options) -> Vec<Scenario> {
-    let of = |workload: &Workload| {
-        let workload = *workload;
-        options.in_flight.iter().map(move |in_flight| Scenario { workload, in_flight: *in_flight })
-    };
-    options.workloads.iter().flat_map(of).collect()
+    #[error("skipped: {0}")]
+    Skipped(&'static str),
 }
 
 /// The order in which round `round` measures `count` servers: turned by one each time, so that none is always first.
@@ -66,27 +54,22 @@ fn order(round: usize, count: usize) -> impl Iterator<Item = usize> {
 }
 
 /// Measures everything; errors are part of the outcome.
-pub(crate) fn measure(options: &Options, servers: &[Found], folder: &Path) -> Vec<Outcome> {
-    let none = |scenario| Outcome { scenario, series: vec![Series::default(); servers.len()] };
-    let mut outcomes: Vec<Outcome> = scenarios(options).into_iter().map(none).collect();
-    for round in 0..options.rounds {
-        for outcome in &mut outcomes {
+pub(crate) fn measure(options: &Options, scenarios: &[Scenario], servers: &[Found], folder: &Path) -> Vec<Outcome> {
+    let none = |scenario: &Scenario| Outcome { scenario: scenario.clone(), series: none(scenario, servers) };
+    let mut outcomes: Vec<Outcome> = scenarios.iter().map(none).collect();
+    let rounds = outcomes.iter().map(|outcome| outcome.scenario.rounds).max().unwrap_or(0);
+    let progress = Progress::new("measuring");
+    for round in 0..rounds {
+        for outcome in outcomes.iter_mut().filter(|outcome| round < outcome.scenario.rounds) {
             for number in order(round, servers.len()) {
                 let (Some(server), Some(series)) = (servers.get(number), outcome.series.get_mut(number)) else {
                     continue;
                 };
-                if series.void.is_some() {
-                    continue;
-                }
-                match measure_once(options, outcome.scenario, server, folder) {
-                    Ok(one) => {
-                        eprintln!("{}", line(round, outcome.scenario, server, &one.measurement));
-                        series.rounds.push(one);
-                    }
-                    Err(error) => {
-                        eprintln!("round {}: {}, {}: VOID: {error}", round + 1, title(outcome.scenario), server.name());
-                        series.void = Some(error.to_string());
-                    }
+                if series.void.is_none() && !series.skipped {
+                    let at = format!("round {} of {}", round + 1, outcome.scenario.rounds);
+                    progress.update(&format!("{at}: {}, {}", outcome.scenario.title, server.name()));
+                    let measured = measure_once(options, &outcome.scenario, server, folder);
+                    note(series, &format!("{at}: {}: {}", outcome.scenario.title, server.name()), measured);
                 }
             }
         }
@@ -94,37 +77,73 @@ pub(crate) fn measure(options: &Options, servers: &[Found], folder: &Path) -> Ve
     outcomes
 }
 
-/// A scenario for a reader.
-pub(crate) fn title(scenario: Scenario) -> String {
-    format!("{}, {} in flight", scenario.workload.title(), scenario.in_flight)
+fn none(scenario: &Scenario, servers: &[Found]) -> Vec<Series> {
+    let is_for = |server: &Found| !server.is_limit() || matches!(&scenario.work, Work::Rate(rate) if rate.has_limit);
+    servers.iter().map(|server| Series { skipped: !is_for(server), ..Series::default() }).collect()
 }
 
-fn line(round: usize, scenario: Scenario, server: &Found, measurement: &Measurement) -> String {
-    let (title, name) = (title(scenario), server.name());
-    format!("round {}: {title}: {name} {:.0} requests/s", round + 1, measurement.throughput())
-}
-
-fn measure_once(options: &Options, scenario: Scenario, program: &Found, folder: &Path) -> Result<Round, RoundError> {
-    let server = Running::start(program, folder)?;
-    let outcome = measure_on(options, scenario, &server);
-    // A server that has died says why better than the connection that broke.
-    server.check().map_err(StartError::from)?;
-    Ok(Round {
-        measurement: outcome?,
-        peak_memory_bytes: server.peak_memory_bytes()?,
-        disk_bytes: server.disk_bytes()?,
-        start_ms: server.started_in().as_secs_f64() * 1e3,
-    })
-}
-
-fn measure_on(options: &Options, scenario: Scenario, server: &Running) -> Result<Measurement, LoadError> {
-    let preparation = scenario.workload.preparation(PREPARE_IN_FLIGHT);
-    if !preparation.is_empty() {
-        run(server.target(connections(PREPARE_IN_FLIGHT)), preparation, Schedule::Exhaust)?;
+fn note(series: &mut Series, what: &str, measured: Result<Values, RoundError>) {
+    match measured {
+        Ok(values) => {
+            let first = ["throughput_per_s", "load_per_s", "p99_idle_ms", "idle_watcher_bytes"];
+            let shown = first.iter().find_map(|name| Some((name, values.get(name)?)));
+            let shown = shown.map_or_else(String::new, |(name, value)| format!(" {name} {value:.0}"));
+            eprintln!("\r\x1b[2K{what}{shown}");
+            series.rounds.push(values);
+        }
+        Err(error) => {
+            eprintln!("\r\x1b[2K{what}: VOID: {error}");
+            series.skipped = matches!(error, RoundError::Skipped(_));
+            series.void = Some(error.to_string());
+        }
     }
-    let clients = scenario.workload.clients(scenario.in_flight);
-    let schedule = Schedule::Window { warm_up: options.warm_up, measure: options.measure };
-    run(server.target(connections(scenario.in_flight)), clients, schedule)
+}
+
+fn measure_once(options: &Options, scenario: &Scenario, program: &Found, folder: &Path) -> Result<Values, RoundError> {
+    match &scenario.work {
+        Work::Story(story) => story(&Stage { program, folder }),
+        Work::Rate(rate) => measure_rate(options, scenario.in_flight, rate, program, folder),
+    }
+}
+
+fn measure_rate(
+    options: &Options,
+    in_flight: usize,
+    rate: &Rate,
+    program: &Found,
+    folder: &Path,
+) -> Result<Values, RoundError> {
+    // Beside the server whose wait for the disk it explains, so that both see the same phase of the disk.
+    let sync = (rate.has_limit && in_flight == 1 && !program.is_limit()).then(|| sync_probe(folder)).transpose()?;
+    let server = Running::start(program, folder)?;
+    let outcome = load(options, in_flight, rate, &server);
+    // A server that has died says why better than the connection that broke.
+    server.check()?;
+    let measurement = outcome?;
+    let mut values = of_measurement(&measurement);
+    values.extend([("peak_memory_mib", server.peak_memory_mib()?), ("disk_mib", server.disk_mib()?)]);
+    values.insert("start_ms", server.started_in_ms());
+    values.extend(sync.iter().flat_map(|sync| [("sync_p50_ms", sync.p50_ms), ("sync_p99_ms", sync.p99_ms)]));
+    Ok(values)
+}
+
+fn load(options: &Options, in_flight: usize, rate: &Rate, server: &Running) -> Result<Measurement, LoadError> {
+    let preparation = (rate.preparation)();
+    if !preparation.is_empty() {
+        server.exhaust(preparation)?;
+    }
+    server.load((rate.groups)(in_flight), options.warm_up, options.measure)
+}
+
+fn of_measurement(measurement: &Measurement) -> Values {
+    Values::from([
+        ("throughput_per_s", measurement.throughput()),
+        ("latency_p50_ms", measurement.latency_ms(0.5)),
+        ("latency_p99_ms", measurement.latency_ms(0.99)),
+        ("latency_p999_ms", measurement.latency_ms(0.999)),
+        ("server_cpu_us", measurement.server_cpu_us()),
+        ("generator_cpu_us", measurement.generator_cpu_us()),
+    ])
 }
 
 #[cfg(test)]
@@ -135,13 +154,5 @@ mod tests {
     fn servers_take_turns_in_being_first() {
         let orders: Vec<Vec<usize>> = (0..3).map(|round| order(round, 2).collect()).collect();
         assert_eq!(orders, [vec![0, 1], vec![1, 0], vec![0, 1]]);
-    }
-
-    #[test]
-    fn each_workload_runs_at_each_number_in_flight() {
-        let options = Options { in_flight: vec![1, 100, 1_000], ..Options::default() };
-        let all = scenarios(&options);
-        assert_eq!(all.len(), 9);
-        assert_eq!(all[1], Scenario { workload: Workload::Put, in_flight: 100 });
     }
 }

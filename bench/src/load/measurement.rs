@@ -12,13 +12,15 @@ const LATENCY_DIGITS: u8 = 3;
 /// Counts and times of the measured window: neither warm-up nor draining.
 #[derive(Debug, Clone)]
 pub(crate) struct Measurement {
-    /// Replies that arrived in the window, each checked.
-    pub(crate) replies: u64,
+    /// What the replies that arrived in the window were worth, each checked: requests, keys, events.
+    pub(crate) units: u64,
     pub(crate) elapsed: Duration,
     /// Processor time of the server in the window.
     pub(crate) server_cpu: Duration,
     /// Processor time of the generator in the window.
     pub(crate) generator_cpu: Duration,
+    /// Resident memory of the server at the end of the window, while all calls are still open.
+    pub(crate) server_memory_mib: f64,
     latency_ns: Histogram<u64>,
 }
 
@@ -28,17 +30,24 @@ impl Measurement {
         let latency_ns =
             Histogram::new_with_bounds(1, max, LATENCY_DIGITS).expect("invariant: the bounds are in order");
         let none = Duration::ZERO;
-        Measurement { replies: 0, elapsed: none, server_cpu: none, generator_cpu: none, latency_ns }
+        Measurement {
+            units: 0,
+            elapsed: none,
+            server_cpu: none,
+            generator_cpu: none,
+            server_memory_mib: 0.0,
+            latency_ns,
+        }
     }
 
-    pub(super) fn record(&mut self, latency: Duration) {
-        self.replies += 1;
+    pub(super) fn record(&mut self, units: u64, latency: Duration) {
+        self.units += units;
         self.latency_ns.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// Replies a second.
+    /// Units a second.
     pub(crate) fn throughput(&self) -> f64 {
-        per(self.replies as f64, self.elapsed.as_secs_f64())
+        per(self.units as f64, self.elapsed.as_secs_f64())
     }
 
     /// The latency in milliseconds that the fraction `quantile` of the calls did not exceed.
@@ -46,14 +55,14 @@ impl Measurement {
         self.latency_ns.value_at_quantile(quantile) as f64 / 1e6
     }
 
-    /// Microseconds of the server's processor time for a call.
+    /// Microseconds of the server's processor time for a unit.
     pub(crate) fn server_cpu_us(&self) -> f64 {
-        per(self.server_cpu.as_secs_f64() * 1e6, self.replies as f64)
+        per(self.server_cpu.as_secs_f64() * 1e6, self.units as f64)
     }
 
-    /// Microseconds of the generator's processor time for a call.
+    /// Microseconds of the generator's processor time for a unit.
     pub(crate) fn generator_cpu_us(&self) -> f64 {
-        per(self.generator_cpu.as_secs_f64() * 1e6, self.replies as f64)
+        per(self.generator_cpu.as_secs_f64() * 1e6, self.units as f64)
     }
 }
 
@@ -70,7 +79,7 @@ mod tests {
     fn a_thousand_calls_of_one_to_a_thousand_microseconds() {
         let mut measurement = Measurement::new();
         for microseconds in 1..=1_000 {
-            measurement.record(Duration::from_micros(microseconds));
+            measurement.record(1, Duration::from_micros(microseconds));
         }
         measurement.elapsed = Duration::from_millis(500);
         measurement.server_cpu = Duration::from_millis(20);
@@ -92,8 +101,8 @@ mod tests {
     #[test]
     fn a_latency_beyond_the_bound_counts_as_the_bound() {
         let mut measurement = Measurement::new();
-        measurement.record(Duration::from_secs(1_000));
-        assert_eq!(measurement.replies, 1);
+        measurement.record(1, Duration::from_secs(1_000));
+        assert_eq!(measurement.units, 1);
         assert!(measurement.latency_ms(1.0) >= 60_000.0);
     }
 }

@@ -1,6 +1,6 @@
 //! The folders that the servers write to: each run has its own, which is gone afterwards.
 
-use std::io::Result;
+use std::io::{ErrorKind, Result};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,11 +48,21 @@ pub(crate) fn sweep(parent: &Path) {
 }
 
 /// Bytes that the files below `path` occupy on the disk: what was allocated, not what was written.
+///
+/// # Errors
+/// A folder cannot be read. What vanishes meanwhile, as files of a running server do, counts for nothing.
 pub(super) fn disk_bytes(path: &Path) -> Result<u64> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),
+        entries => entries?,
+    };
     let mut bytes = 0;
-    for entry in std::fs::read_dir(path)? {
+    for entry in entries {
         let entry = entry?;
-        let metadata = entry.metadata()?;
+        let metadata = match entry.metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            metadata => metadata?,
+        };
         bytes += metadata.blocks() * BLOCK_BYTES;
         if metadata.is_dir() {
             bytes += disk_bytes(&entry.path())?;

@@ -28,6 +28,8 @@ pub(crate) enum FindError {
 enum Kind {
     Etcd,
     Archipel,
+    Kine,
+    Null,
 }
 
 /// A program that can be started.
@@ -72,6 +74,23 @@ pub(crate) fn archipel(path: Option<&Path>, rehearsal: bool) -> Result<Found, Fi
         return Err(FindError::NoArchipel(path));
     }
     found(Kind::Archipel, path, rehearsal.then_some("archipel, to be built"))
+}
+
+/// kine at `path`; it is never built.
+///
+/// # Errors
+/// [`FindError::Version`].
+pub(crate) fn kine(path: &Path) -> Result<Found, FindError> {
+    found(Kind::Kine, path.to_owned(), None)
+}
+
+/// This program as the null server.
+///
+/// # Errors
+/// [`FindError::Own`].
+pub(crate) fn null() -> Result<Found, FindError> {
+    let path = std::env::current_exe().map_err(FindError::Own)?;
+    Ok(Found { kind: Kind::Null, path, version: "the same transport with canned replies: the limit".to_owned() })
 }
 
 /// Builds archipel into the folder of `own`, with the profile that the folder is named after.
@@ -123,26 +142,48 @@ impl Found {
         match self.kind {
             Kind::Etcd => "etcd",
             Kind::Archipel => "archipel",
+            Kind::Kine => "kine",
+            Kind::Null => "null",
         }
     }
 
-    /// The command line for serving `client_port` from `data`. Durability is at its default, which is on for both.
+    /// It stores nothing: it shows what no server can go below.
+    pub(crate) fn is_limit(&self) -> bool {
+        self.kind == Kind::Null
+    }
+
+    /// The command line for serving `client_port` from `data`. Durability is at its default, which is on for etcd and
+    /// Archipel; kine's is what SQLite does in its journal mode.
     pub(super) fn arguments(&self, data: &Path, client_port: u16, peer_port: u16) -> Vec<OsString> {
-        let client = format!("http://127.0.0.1:{client_port}");
+        let client = format!("127.0.0.1:{client_port}");
+        match self.kind {
+            Kind::Null => vec!["null".into(), client.into()],
+            Kind::Kine => {
+                let mut endpoint = OsString::from("sqlite://");
+                endpoint.push(data.join("state.db"));
+                endpoint.push("?_journal=WAL&cache=shared&_busy_timeout=30000");
+                vec!["--endpoint".into(), endpoint, "--listen-address".into(), client.into()]
+            }
+            Kind::Etcd | Kind::Archipel => self.arguments_of_etcd(data, &client, peer_port),
+        }
+    }
+
+    fn arguments_of_etcd(&self, data: &Path, client: &str, peer_port: u16) -> Vec<OsString> {
+        let client = format!("http://{client}");
+        let peer = format!("http://127.0.0.1:{peer_port}");
+        let cluster = format!("bench={peer}");
         let mut arguments: Vec<OsString> = vec!["--name".into(), "bench".into(), "--data-dir".into(), data.into()];
-        arguments.extend(["--listen-client-urls".into(), client.clone().into()]);
+        let mut add = |more: &[(&str, &str)]| {
+            arguments.extend(more.iter().flat_map(|(flag, value)| [OsString::from(flag), value.into()]));
+        };
+        add(&[("--listen-client-urls", &client), ("--log-level", "warn"), ("--quota-backend-bytes", QUOTA_BYTES)]);
         if self.kind == Kind::Etcd {
-            let peer = format!("http://127.0.0.1:{peer_port}");
-            let cluster = format!("bench={peer}");
-            let more: [(&str, &str); 6] = [
+            add(&[
                 ("--advertise-client-urls", &client),
                 ("--listen-peer-urls", &peer),
                 ("--initial-advertise-peer-urls", &peer),
                 ("--initial-cluster", &cluster),
-                ("--log-level", "warn"),
-                ("--quota-backend-bytes", QUOTA_BYTES),
-            ];
-            arguments.extend(more.into_iter().flat_map(|(flag, value)| [flag.into(), value.into()]));
+            ]);
         }
         arguments
     }

@@ -1,4 +1,4 @@
-//! One HTTP/2 connection that carries unary gRPC calls, without any I/O: bytes in, bytes and completions out.
+//! One HTTP/2 connection that carries gRPC calls, without any I/O: bytes in, bytes and arrivals out.
 //!
 //! It exists because a general client costs several times what the calls of a fast server cost, and would then be
 //! what is measured. It does only what a gRPC server needs of a client, and treats everything else as an error.
@@ -8,12 +8,13 @@ use std::collections::VecDeque;
 use super::error::WireError;
 use super::frame::{self, Frame, flag, kind, setting};
 use super::hpack::{Decoder, ReplyFields, RequestHeaders};
+use super::method::{Method, Shape};
 
 /// The largest flow-control window: replies are never held back by us.
 const WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// The window that both directions start with (RFC 9113, section 6.9.2).
 const WINDOW_BYTES_INITIAL: u32 = 65_535;
-/// After so many received bytes the connection's window is filled up again.
+/// After so many received bytes a window is filled up again.
 const WINDOW_REFILL_BYTES: u32 = 1 << 28;
 /// Length and compression flag before a gRPC message.
 const MESSAGE_HEAD_BYTES: usize = 5;
@@ -22,33 +23,37 @@ const HEADER_TABLE_BYTES_MIN: u32 = 4096;
 /// Buffers of finished calls that are kept for the next ones.
 const SPARE_BUFFERS_MAX: usize = 1_024;
 
-/// A call that succeeded.
+/// A message of the server, which ends the call if it is unary; or the end of a call that streamed.
 #[derive(Debug)]
-pub(crate) struct Completion {
+pub(crate) struct Arrival {
     /// What the caller gave to [`Connection::call`].
     pub(crate) slot: usize,
+    /// The message with its head; empty at the end of a call that streamed.
     body: Vec<u8>,
 }
 
-impl Completion {
-    /// The reply's protobuf message.
-    pub(crate) fn message(&self) -> &[u8] {
-        self.body.get(MESSAGE_HEAD_BYTES..).unwrap_or_default()
+impl Arrival {
+    /// The protobuf message; `None` when this is only the end of a call that streamed.
+    pub(crate) fn message(&self) -> Option<&[u8]> {
+        self.body.get(MESSAGE_HEAD_BYTES..)
     }
 }
 
 #[derive(Debug)]
 struct Call {
     slot: usize,
-    http_status: Option<Vec<u8>>,
+    shape: Shape,
+    http_status: Option<u16>,
     body: Vec<u8>,
+    /// Received since the stream's window was last filled up; counted only for calls that stream.
+    received: u32,
 }
 
 /// A call that waits for the server to take more bytes.
 #[derive(Debug)]
 struct Waiting {
     slot: usize,
-    path: &'static str,
+    method: Method,
     message: Vec<u8>,
 }
 
@@ -65,9 +70,12 @@ pub(crate) struct Connection {
     send_window: i64,
     stream_window: i64,
     received: u32,
-    /// Open calls by stream: the first is stream `first_stream`, then every second number; `None` has ended.
+    /// Open calls by stream: the first is stream `first_stream`, then every second number; `None` has ended. A call that
+    /// nobody ends holds the front, so such calls have connections of their own.
     calls: VecDeque<Option<Call>>,
     first_stream: u32,
+    /// Slots with a two-way call, and its stream.
+    open: Vec<(usize, u32)>,
     waiting: VecDeque<Waiting>,
     spare: Vec<Vec<u8>>,
 }
@@ -95,6 +103,7 @@ impl Connection {
             received: 0,
             calls: VecDeque::new(),
             first_stream: 1,
+            open: Vec::new(),
             waiting: VecDeque::new(),
             spare: Vec::new(),
         }
@@ -115,45 +124,46 @@ impl Connection {
         &mut self.output
     }
 
-    /// Calls the method `path` with the protobuf `message`. It starts now or as soon as the server takes more bytes.
+    /// Sends the protobuf `message` to the method, now or as soon as the server takes more bytes. A slot's second message
+    /// to a two-way method goes into the call that is open.
     ///
     /// # Errors
     /// [`WireError::Protocol`] when the message is larger than the server's window for one call.
-    pub(crate) fn call(&mut self, slot: usize, path: &'static str, message: &[u8]) -> Result<(), WireError> {
+    pub(crate) fn call(&mut self, slot: usize, method: Method, message: &[u8]) -> Result<(), WireError> {
         if self.waiting.is_empty() && self.has_room_for(message)? {
-            return self.start(slot, path, message);
+            return self.start(slot, method, message);
         }
         let mut copy = self.spare.pop().unwrap_or_default();
         copy.extend(message);
-        self.waiting.push_back(Waiting { slot, path, message: copy });
+        self.waiting.push_back(Waiting { slot, method, message: copy });
         Ok(())
     }
 
-    /// Takes bytes from the server and appends the calls that they complete.
+    /// Takes bytes from the server and appends what they complete.
     ///
     /// # Errors
     /// Any [`WireError`]: the connection, and the run, are void.
-    pub(crate) fn receive(&mut self, bytes: &[u8], completions: &mut Vec<Completion>) -> Result<(), WireError> {
+    pub(crate) fn receive(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), WireError> {
         if self.partial.is_empty() {
-            let rest = self.frames(bytes, completions)?;
+            let rest = self.frames(bytes, arrivals)?;
             self.partial.extend(rest);
             return Ok(());
         }
         let mut joined = std::mem::take(&mut self.partial);
         joined.extend(bytes);
-        let rest = self.frames(&joined, completions)?.len();
+        let rest = self.frames(&joined, arrivals)?.len();
         joined.drain(..joined.len() - rest);
         self.partial = joined;
         Ok(())
     }
 
-    /// Gives the buffer of a completion back for later calls.
-    pub(crate) fn recycle(&mut self, completion: Completion) {
-        self.keep(completion.body);
+    /// Gives the buffer of an arrival back for later calls.
+    pub(crate) fn recycle(&mut self, arrival: Arrival) {
+        self.keep(arrival.body);
     }
 
     fn keep(&mut self, mut buffer: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS_MAX {
+        if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() > 0 {
             buffer.clear();
             self.spare.push(buffer);
         }
@@ -167,40 +177,55 @@ impl Connection {
         Ok(bytes <= self.send_window)
     }
 
-    fn start(&mut self, slot: usize, path: &'static str, message: &[u8]) -> Result<(), WireError> {
+    fn start(&mut self, slot: usize, method: Method, message: &[u8]) -> Result<(), WireError> {
+        if let Some((_, stream)) = self.open.iter().find(|(its_slot, _)| *its_slot == slot) {
+            let stream = *stream;
+            self.put_message(stream, message, 0);
+            return Ok(());
+        }
         const EXHAUSTED: WireError = WireError::Protocol("this connection has no stream numbers left");
         let number = u32::try_from(self.calls.len()).map_err(|_| EXHAUSTED)?;
         let stream = self.first_stream.checked_add(number * 2).filter(|stream| *stream <= WINDOW_BYTES);
         let stream = stream.ok_or(EXHAUSTED)?;
         let body = self.spare.pop().unwrap_or_default();
-        self.calls.push_back(Some(Call { slot, http_status: None, body }));
+        self.calls.push_back(Some(Call { slot, shape: method.shape, http_status: None, body, received: 0 }));
 
         // The head is written first with no length, which is known after the block.
         let head = self.output.len();
         frame::put_head(&mut self.output, 0, kind::HEADERS, flag::END_HEADERS, stream);
         let block = self.output.len();
-        self.headers.encode(path, &mut self.output)?;
+        self.headers.encode(method.path, &mut self.output)?;
         let length = u16::try_from(self.output.len() - block).expect("invariant: the fields are bounded").to_be_bytes();
         if let Some(place) = self.output.get_mut(head + 1..head + 3) {
             place.copy_from_slice(&length);
         }
+        if method.shape == Shape::TwoWay {
+            self.open.push((slot, stream));
+            self.put_message(stream, message, 0);
+        } else {
+            self.put_message(stream, message, flag::END_STREAM);
+        }
+        Ok(())
+    }
 
+    /// Appends a message as DATA frames; the last of them has `end`.
+    fn put_message(&mut self, stream: u32, message: &[u8], end: u8) {
         let total = message.len() + MESSAGE_HEAD_BYTES;
         self.send_window -= i64::try_from(total).unwrap_or(i64::MAX);
         let message_length = u32::try_from(message.len()).expect("invariant: a message fits a window");
         let (mut part, mut rest) = message.split_at(message.len().min(frame::PAYLOAD_BYTES_MAX - MESSAGE_HEAD_BYTES));
         let mut head_bytes = MESSAGE_HEAD_BYTES;
         loop {
-            let flags = if rest.is_empty() { flag::END_STREAM } else { 0 };
+            let flags = if rest.is_empty() { end } else { 0 };
             frame::put_head(&mut self.output, head_bytes + part.len(), kind::DATA, flags, stream);
             if head_bytes > 0 {
-                self.output.push(0);
-                self.output.extend(message_length.to_be_bytes());
+                let [l0, l1, l2, l3] = message_length.to_be_bytes();
+                self.output.extend_from_slice(&[0, l0, l1, l2, l3]);
                 head_bytes = 0;
             }
-            self.output.extend(part);
+            self.output.extend_from_slice(part);
             if rest.is_empty() {
-                return Ok(());
+                return;
             }
             (part, rest) = rest.split_at(rest.len().min(frame::PAYLOAD_BYTES_MAX));
         }
@@ -212,18 +237,18 @@ impl Connection {
                 return Ok(());
             }
             let first = self.waiting.pop_front().expect("invariant: there is a first");
-            self.start(first.slot, first.path, &first.message)?;
+            self.start(first.slot, first.method, &first.message)?;
             self.keep(first.message);
         }
         Ok(())
     }
 
     /// Handles all whole frames and returns what is left.
-    fn frames<'a>(&mut self, mut input: &'a [u8], done: &mut Vec<Completion>) -> Result<&'a [u8], WireError> {
+    fn frames<'a>(&mut self, mut input: &'a [u8], arrivals: &mut Vec<Arrival>) -> Result<&'a [u8], WireError> {
         while let Some(frame) = frame::next(&mut input)? {
             match frame.kind {
-                kind::DATA => self.data(&frame)?,
-                kind::HEADERS => self.reply_headers(&frame, done)?,
+                kind::DATA => self.data(&frame, arrivals)?,
+                kind::HEADERS => self.reply_headers(&frame, arrivals)?,
                 kind::RST_STREAM => return Err(WireError::Reset { code: frame::number(frame.payload)? }),
                 kind::SETTINGS if !frame.has(flag::ACK) => self.settings(frame.payload)?,
                 kind::PING if !frame.has(flag::ACK) => {
@@ -264,23 +289,26 @@ impl Connection {
         Ok(())
     }
 
-    fn call_of(&mut self, stream: u32) -> Result<&mut Option<Call>, WireError> {
-        const UNKNOWN: WireError = WireError::Protocol("a frame for a call that is not open");
-        let offset = stream.checked_sub(self.first_stream).filter(|offset| offset % 2 == 0).ok_or(UNKNOWN)?;
-        let number = usize::try_from(offset / 2).map_err(|_| UNKNOWN)?;
-        self.calls.get_mut(number).filter(|call| call.is_some()).ok_or(UNKNOWN)
-    }
-
-    fn data(&mut self, frame: &Frame<'_>) -> Result<(), WireError> {
+    fn data(&mut self, frame: &Frame<'_>, arrivals: &mut Vec<Arrival>) -> Result<(), WireError> {
         let content = frame.content()?;
-        if let Some(call) = self.call_of(frame.stream)? {
-            call.body.extend(content);
+        // Padding counts too (RFC 9113, section 6.9.1).
+        let bytes = u32::try_from(frame.payload.len()).expect("invariant: at most 16 KiB");
+        let call = call_of(&mut self.calls, self.first_stream, frame.stream)?;
+        if let Some(call) = call {
+            call.body.extend_from_slice(content);
+            if call.shape != Shape::Unary {
+                whole_messages(call, &mut self.spare, arrivals)?;
+                call.received += bytes;
+                if call.received >= WINDOW_REFILL_BYTES {
+                    frame::put_window_update(&mut self.output, frame.stream, call.received);
+                    call.received = 0;
+                }
+            }
         }
         if frame.has(flag::END_STREAM) {
             return Err(WireError::Protocol("a call ended without a gRPC status"));
         }
-        // Padding counts too (RFC 9113, section 6.9.1).
-        self.received += u32::try_from(frame.payload.len()).expect("invariant: at most 16 KiB");
+        self.received += bytes;
         if self.received >= WINDOW_REFILL_BYTES {
             frame::put_window_update(&mut self.output, 0, self.received);
             self.received = 0;
@@ -288,12 +316,12 @@ impl Connection {
         Ok(())
     }
 
-    fn reply_headers(&mut self, frame: &Frame<'_>, done: &mut Vec<Completion>) -> Result<(), WireError> {
+    fn reply_headers(&mut self, frame: &Frame<'_>, arrivals: &mut Vec<Arrival>) -> Result<(), WireError> {
         if !frame.has(flag::END_HEADERS) {
             return Err(WireError::Protocol("a header block in more than one frame"));
         }
         let mut fields = self.decoder.decode(frame.content()?)?;
-        let place = self.call_of(frame.stream)?;
+        let place = call_of(&mut self.calls, self.first_stream, frame.stream)?;
         if !frame.has(flag::END_STREAM) {
             if let Some(call) = place {
                 call.http_status = fields.http_status;
@@ -308,30 +336,73 @@ impl Connection {
         if fields.http_status.is_none() {
             fields.http_status = call.http_status;
         }
-        done.push(completion(call.slot, call.body, fields)?);
+        if call.shape == Shape::TwoWay {
+            self.open.retain(|(slot, _)| *slot != call.slot);
+        }
+        arrivals.push(end(call, fields)?);
         Ok(())
     }
 }
 
-/// A call counts only with HTTP 200, gRPC status 0 and exactly one whole, uncompressed message.
-fn completion(slot: usize, body: Vec<u8>, fields: ReplyFields) -> Result<Completion, WireError> {
-    let succeeded = fields.http_status.as_deref() == Some(b"200") && fields.grpc_status.as_deref() == Some(b"0");
-    if !succeeded {
-        let text = |field: Option<Vec<u8>>| {
-            field.map_or_else(|| "(none)".to_owned(), |text| String::from_utf8_lossy(&text).into_owned())
-        };
+fn call_of(calls: &mut VecDeque<Option<Call>>, first: u32, stream: u32) -> Result<&mut Option<Call>, WireError> {
+    const UNKNOWN: WireError = WireError::Protocol("a frame for a call that is not open");
+    let offset = stream.checked_sub(first).filter(|offset| offset % 2 == 0).ok_or(UNKNOWN)?;
+    let number = usize::try_from(offset / 2).map_err(|_| UNKNOWN)?;
+    calls.get_mut(number).filter(|call| call.is_some()).ok_or(UNKNOWN)
+}
+
+/// The length of the first message of a body with its head; `None` when the head has not arrived.
+fn first_length(body: &[u8]) -> Result<Option<usize>, WireError> {
+    match body.first_chunk() {
+        None => Ok(None),
+        Some(&[0, l0, l1, l2, l3]) => {
+            let length = usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+            Ok(Some(length.saturating_add(MESSAGE_HEAD_BYTES)))
+        }
+        Some(_) => Err(WireError::Protocol("a compressed message, which was not asked for")),
+    }
+}
+
+/// Takes the messages that are complete off the front of a call's body.
+fn whole_messages(call: &mut Call, spare: &mut Vec<Vec<u8>>, arrivals: &mut Vec<Arrival>) -> Result<(), WireError> {
+    let slot = call.slot;
+    let mut rest = call.body.as_slice();
+    while let Some(length) = first_length(rest)? {
+        let Some((message, after)) = rest.split_at_checked(length) else { break };
+        if after.is_empty() && length == call.body.len() {
+            // The usual case hands the buffer on instead of copying it.
+            let body = std::mem::replace(&mut call.body, spare.pop().unwrap_or_default());
+            arrivals.push(Arrival { slot, body });
+            return Ok(());
+        }
+        let mut body = spare.pop().unwrap_or_default();
+        body.extend_from_slice(message);
+        arrivals.push(Arrival { slot, body });
+        rest = after;
+    }
+    let taken = call.body.len() - rest.len();
+    call.body.drain(..taken);
+    Ok(())
+}
+
+/// A call counts only with HTTP 200, gRPC status 0 and whole, uncompressed messages; a unary one with exactly one.
+fn end(call: Call, fields: ReplyFields) -> Result<Arrival, WireError> {
+    if fields.http_status != Some(200) || fields.grpc_status != Some(0) {
+        let text = |status: Option<u16>| status.map_or_else(|| "(none)".to_owned(), |status| status.to_string());
         return Err(WireError::Status {
             http: text(fields.http_status),
             grpc: text(fields.grpc_status),
-            message: text(fields.grpc_message),
+            message: String::from_utf8_lossy(&fields.grpc_message.unwrap_or_default()).into_owned(),
         });
     }
-    let whole = matches!(body.split_first_chunk(), Some((&[0, l0, l1, l2, l3], message))
-        if usize::try_from(u32::from_be_bytes([l0, l1, l2, l3])) == Ok(message.len()));
+    let whole = match call.shape {
+        Shape::Unary => first_length(&call.body)? == Some(call.body.len()),
+        Shape::ServerStream | Shape::TwoWay => call.body.is_empty(),
+    };
     if whole {
-        Ok(Completion { slot, body })
+        Ok(Arrival { slot: call.slot, body: call.body })
     } else {
-        Err(WireError::Protocol("a reply is not one whole, uncompressed gRPC message"))
+        Err(WireError::Protocol("a reply is not whole, uncompressed gRPC messages"))
     }
 }
 

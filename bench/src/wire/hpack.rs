@@ -36,24 +36,35 @@ const SCHEME_HTTP: u8 = 6;
 /// The index of the newest dynamic entry.
 const DYNAMIC_FIRST: usize = STATIC.len() + 1;
 
-/// What we want to know of a reply's headers and trailers.
+/// What we want to know of a reply's headers and trailers. Nothing is allocated for a reply that succeeded.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ReplyFields {
-    pub(super) http_status: Option<Vec<u8>>,
-    pub(super) grpc_status: Option<Vec<u8>>,
-    pub(super) grpc_message: Option<Vec<u8>>,
+    pub(super) http_status: Option<u16>,
+    pub(super) grpc_status: Option<u16>,
+    /// Present only when it is not empty.
+    pub(super) grpc_message: Option<Box<[u8]>>,
 }
+
+/// What stands for a status that is not a number.
+const NO_NUMBER: u16 = u16::MAX;
 
 impl ReplyFields {
     fn note(&mut self, name: &[u8], value: &[u8]) {
-        let place = match name {
-            b":status" => &mut self.http_status,
-            b"grpc-status" => &mut self.grpc_status,
-            b"grpc-message" => &mut self.grpc_message,
-            _ => return,
-        };
-        *place = Some(value.to_vec());
+        match name {
+            b":status" => self.http_status = Some(status(value)),
+            b"grpc-status" => self.grpc_status = Some(status(value)),
+            b"grpc-message" if !value.is_empty() => self.grpc_message = Some(value.into()),
+            _ => {}
+        }
     }
+}
+
+fn status(text: &[u8]) -> u16 {
+    let digit = |number: u16, byte: &u8| {
+        let digit = u16::from(byte.checked_sub(b'0').filter(|digit| *digit < 10)?);
+        number.checked_mul(10)?.checked_add(digit)
+    };
+    text.iter().try_fold(0, digit).filter(|_| !text.is_empty()).unwrap_or(NO_NUMBER)
 }
 
 #[derive(Debug)]
@@ -268,10 +279,10 @@ mod tests {
             0x91, 0x9d, 0x29, 0xad, 0x17, 0x18, 0x63, 0xc7, 0x8f, 0x0b, 0x97, 0xc8, 0xe9, 0xae, 0x82, 0xae, 0x43, 0xd3,
         ];
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.decode(&block).unwrap().http_status.as_deref(), Some(b"302".as_slice()));
+        assert_eq!(decoder.decode(&block).unwrap().http_status, Some(302));
         assert_eq!(decoder.bytes, 222, "the size that the standard states");
         // And again from the table: the fourth newest.
-        assert_eq!(decoder.decode(&[0x80 | 65]).unwrap().http_status.as_deref(), Some(b"302".as_slice()));
+        assert_eq!(decoder.decode(&[0x80 | 65]).unwrap().http_status, Some(302));
     }
 
     #[test]
@@ -279,10 +290,15 @@ mod tests {
         let mut decoder = Decoder::default();
         let mut block = vec![0x40, 11];
         block.extend(b"grpc-status\x010");
-        let expected = ReplyFields { grpc_status: Some(b"0".to_vec()), ..ReplyFields::default() };
+        let expected = ReplyFields { grpc_status: Some(0), ..ReplyFields::default() };
         assert_eq!(decoder.decode(&block).unwrap(), expected);
         assert_eq!(decoder.decode(&[0x80 | 62]).unwrap(), expected);
         assert!(decoder.decode(&[0x80 | 63]).is_err());
+    }
+
+    #[test]
+    fn a_status_is_a_number() {
+        assert_eq!([status(b"200"), status(b"0"), status(b""), status(b"2x")], [200, 0, NO_NUMBER, NO_NUMBER]);
     }
 
     #[test]

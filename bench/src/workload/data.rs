@@ -1,11 +1,11 @@
 //! Keys as Kubernetes makes them, values that do not compress, and cheap random numbers.
 
-/// How many keys the workloads with a fixed key set have.
-pub(super) const KEYS: u64 = 10_000;
+use std::sync::LazyLock;
+
 /// Namespaces over which the objects are spread.
 const NAMESPACES: u64 = 100;
 /// Random bytes from which the values are cut.
-const BLOCK_BYTES: usize = 8_192;
+const BLOCK_BYTES: usize = 65_536;
 
 /// A small generator (SplitMix64): the same seed gives the same requests on every machine and for every server.
 #[derive(Debug)]
@@ -30,10 +30,15 @@ impl Random {
     }
 }
 
-/// Values of one size: each is a different window of one random block, so none is like another and making one is a copy.
+/// One block for all clients: it stays in the processor's cache.
+static BLOCK: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut random = Random::new(0);
+    (0..BLOCK_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect()
+});
+
+/// Values of one size: each is another window of one random block, so none is like another and making one is a copy.
 #[derive(Debug)]
 pub(super) struct Payload {
-    block: Vec<u8>,
     bytes: usize,
     offset: usize,
 }
@@ -42,14 +47,14 @@ impl Payload {
     /// Values of `bytes` bytes, at most half of the block.
     pub(super) fn new(seed: u64, bytes: usize) -> Payload {
         debug_assert!(bytes * 2 <= BLOCK_BYTES);
-        let mut random = Random::new(seed);
-        let block = (0..BLOCK_BYTES / 8).flat_map(|_| random.next().to_le_bytes()).collect();
-        Payload { block, bytes, offset: 0 }
+        let windows = u64::try_from(BLOCK_BYTES - bytes).expect("invariant: usize has at most 64 bits");
+        let offset = usize::try_from(Random::new(seed).below(windows)).expect("invariant: below a usize");
+        Payload { bytes, offset }
     }
 
-    pub(super) fn next(&mut self) -> &[u8] {
-        self.offset = (self.offset + 1) % (self.block.len() - self.bytes);
-        self.block.get(self.offset..self.offset + self.bytes).unwrap_or_default()
+    pub(super) fn next(&mut self) -> &'static [u8] {
+        self.offset = (self.offset + 1) % (BLOCK_BYTES - self.bytes);
+        BLOCK.get(self.offset..self.offset + self.bytes).unwrap_or_default()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What kube-apiserver does for every object that it writes: create it, then update it at the revision it had. Objects of 1 KiB, each
 //! created and updated once by one client, so every transaction must succeed.
 
-use super::request::{self, TXN_PATH};
-use super::{Client, Payload, WrongReply, data};
+use super::request::{self, TXN};
+use super::{Answer, Client, Payload, WrongReply, data};
+use crate::wire::Method;
 
 const RESOURCE: &str = "pods";
 const VALUE_BYTES: usize = 1_024;
@@ -24,17 +25,17 @@ pub(super) fn endless(index: u64, count: u64) -> Box<dyn Client> {
 }
 
 impl Client for Transactions {
-    fn request(&mut self, message: &mut Vec<u8>) -> Option<&'static str> {
+    fn request(&mut self, message: &mut Vec<u8>) -> Option<Method> {
         data::write_key(&mut self.key, RESOURCE, self.number);
         let value = self.payload.next();
         match self.created {
             None => request::create(message, &self.key, value),
             Some(revision) => request::update(message, &self.key, value, revision),
         }
-        Some(TXN_PATH)
+        Some(TXN)
     }
 
-    fn reply(&mut self, message: &[u8]) -> Result<(), WrongReply> {
+    fn reply(&mut self, message: &[u8]) -> Result<Answer, WrongReply> {
         let revision = request::succeeded(message)?;
         match self.created {
             None => self.created = Some(revision),
@@ -44,7 +45,7 @@ impl Client for Transactions {
             }
             Some(_) => return Err(WrongReply("an update's revision is not above that of the creation")),
         }
-        Ok(())
+        Ok(Answer::Done(1))
     }
 }
 
@@ -68,7 +69,7 @@ mod tests {
         let mut compared = Vec::new();
         for revision in [20, 21, 22] {
             let mut message = Vec::new();
-            assert_eq!(client.request(&mut message), Some(TXN_PATH));
+            assert_eq!(client.request(&mut message), Some(TXN));
             let compare = bytes(&message, 1).unwrap();
             let key = String::from_utf8(bytes(compare, 3).unwrap().to_vec()).unwrap();
             compared.push((key.split_at(key.len() - 2).1.to_owned(), number(compare, 6).unwrap()));

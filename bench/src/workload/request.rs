@@ -5,13 +5,19 @@
 //! etcd's client/v3/kubernetes): compare the modification revision, put, and on an update's conflict read the key.
 
 use super::WrongReply;
+use crate::wire::Method;
 use crate::wire::protobuf::{
     bytes, bytes_field_length, number, number_field_length, put_bytes, put_length, put_number,
 };
 
-pub(super) const PUT_PATH: &str = "/etcdserverpb.KV/Put";
-pub(super) const RANGE_PATH: &str = "/etcdserverpb.KV/Range";
-pub(super) const TXN_PATH: &str = "/etcdserverpb.KV/Txn";
+pub(super) const PUT: Method = Method::unary("/etcdserverpb.KV/Put");
+pub(super) const RANGE: Method = Method::unary("/etcdserverpb.KV/Range");
+pub(super) const TXN: Method = Method::unary("/etcdserverpb.KV/Txn");
+pub(super) const RANGE_STREAM: Method = Method::server_stream("/etcdserverpb.KV/RangeStream");
+pub(super) const WATCH: Method = Method::two_way("/etcdserverpb.Watch/Watch");
+pub(crate) const COMPACT: Method = Method::unary("/etcdserverpb.KV/Compact");
+pub(crate) const DEFRAGMENT: Method = Method::unary("/etcdserverpb.Maintenance/Defragment");
+pub(crate) const SNAPSHOT: Method = Method::server_stream("/etcdserverpb.Maintenance/Snapshot");
 
 /// Compare.CompareTarget MOD; the result EQUAL is 0 and not sent.
 const TARGET_MOD: u64 = 2;
@@ -28,17 +34,78 @@ pub(super) fn get(output: &mut Vec<u8>, key: &[u8]) {
     put_number(output, 3, 1);
 }
 
+/// RangeRequest: key=1, range_end=2, limit=3, revision=4, count_only=9.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Range<'a> {
+    pub(super) key: &'a [u8],
+    pub(super) end: &'a [u8],
+    pub(super) limit: u64,
+    pub(super) revision: u64,
+    pub(super) count_only: bool,
+}
+
+impl<'a> Range<'a> {
+    /// Of one key, or from it.
+    pub(super) fn of(key: &'a [u8]) -> Range<'a> {
+        Range { key, end: &[], limit: 0, revision: 0, count_only: false }
+    }
+
+    pub(super) fn write(&self, output: &mut Vec<u8>) {
+        put_bytes(output, 1, self.key);
+        if !self.end.is_empty() {
+            put_bytes(output, 2, self.end);
+        }
+        put_number(output, 3, self.limit);
+        put_number(output, 4, self.revision);
+        put_number(output, 9, u64::from(self.count_only));
+    }
+}
+
+/// The beginning of a resource's keys, and the end of their range.
+pub(super) fn prefix(resource: &str) -> (Vec<u8>, Vec<u8>) {
+    // '0' is the byte after '/'.
+    (format!("/registry/{resource}/").into_bytes(), format!("/registry/{resource}0").into_bytes())
+}
+
+/// WatchRequest: create_request=1; WatchCreateRequest: key=1, range_end=2.
+pub(super) fn watch(output: &mut Vec<u8>, key: &[u8], end: &[u8]) {
+    put_length(output, 1, bytes_field_length(1, key.len()) + bytes_field_length(2, end.len()));
+    put_bytes(output, 1, key);
+    put_bytes(output, 2, end);
+}
+
+/// CompactionRequest: revision=1, physical=2, which waits until it is done.
+pub(crate) fn compact(output: &mut Vec<u8>, revision: u64) {
+    put_number(output, 1, revision);
+    put_number(output, 2, 1);
+}
+
 /// TxnRequest that puts the key if it does not exist, and reads nothing when it does.
 pub(super) fn create(output: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     compare_mod_revision(output, key, 0);
     success_put(output, key, value);
 }
 
+/// TxnRequest that deletes the key if its modification revision is `revision`, and otherwise reads it.
+pub(super) fn delete(output: &mut Vec<u8>, key: &[u8], revision: u64) {
+    compare_mod_revision(output, key, revision);
+    // TxnRequest.success=2, RequestOp.request_delete_range=3, DeleteRangeRequest.key=1.
+    let range = bytes_field_length(1, key.len());
+    put_length(output, 2, bytes_field_length(3, range));
+    put_length(output, 3, range);
+    put_bytes(output, 1, key);
+    failure_get(output, key);
+}
+
 /// TxnRequest that puts the key if its modification revision is `revision`, and otherwise reads it.
 pub(super) fn update(output: &mut Vec<u8>, key: &[u8], value: &[u8], revision: u64) {
     compare_mod_revision(output, key, revision);
     success_put(output, key, value);
-    // TxnRequest.failure=3, RequestOp.request_range=1, RangeRequest.key=1.
+    failure_get(output, key);
+}
+
+/// TxnRequest.failure=3, RequestOp.request_range=1, RangeRequest.key=1.
+fn failure_get(output: &mut Vec<u8>, key: &[u8]) {
     let range = bytes_field_length(1, key.len());
     put_length(output, 3, bytes_field_length(1, range));
     put_length(output, 1, range);
@@ -67,7 +134,7 @@ fn success_put(output: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 }
 
 /// The revision of a reply's header (header=1, revision=3), which every reply of every method has.
-pub(super) fn header_revision(reply: &[u8]) -> Result<u64, WrongReply> {
+pub(crate) fn header_revision(reply: &[u8]) -> Result<u64, WrongReply> {
     let revision = bytes(reply, 1).and_then(|header| number(header, 3));
     revision.filter(|revision| *revision > 0).ok_or(WrongReply("no revision in the header"))
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PATH: &str = "/etcdserverpb.KV/Put";
+const PATH: Method = Method::unary("/etcdserverpb.KV/Put");
 
 /// What a server says first: settings and their acknowledgement.
 fn greeting() -> Vec<u8> {
@@ -47,7 +47,7 @@ fn a_call_completes_however_the_bytes_are_cut() {
         connection.receive(&bytes[..cut], &mut done).unwrap();
         connection.receive(&bytes[cut..], &mut done).unwrap();
         assert!(connection.is_ready() && connection.streams_max() == 100);
-        let slots: Vec<_> = done.iter().map(|one| (one.slot, one.message())).collect();
+        let slots: Vec<_> = done.iter().map(|one| (one.slot, one.message().unwrap())).collect();
         assert_eq!(slots, [(11, b"second".as_slice()), (10, b"first")]);
         assert_eq!((connection.calls.len(), connection.first_stream), (0, 5));
     }
@@ -97,7 +97,7 @@ fn what_is_sent_is_whole_frames_with_the_message_in_them() {
     let mut input = output.as_slice();
     let headers = frame::next(&mut input).unwrap().unwrap();
     assert_eq!((headers.kind, headers.stream, headers.flags), (kind::HEADERS, 1, flag::END_HEADERS));
-    assert!(String::from_utf8_lossy(headers.payload).contains(PATH));
+    assert!(String::from_utf8_lossy(headers.payload).contains(PATH.path));
     let mut sent: Vec<u8> = Vec::new();
     let mut ended = false;
     while let Some(data) = frame::next(&mut input).unwrap() {

@@ -1,4 +1,4 @@
-//! Processor time, as Linux counts it.
+//! Processor time and memory of a process, as Linux counts them.
 
 use std::io::{Error, ErrorKind};
 use std::time::Duration;
@@ -38,6 +38,21 @@ pub(super) fn of_this_thread() -> std::io::Result<Duration> {
     ticks(&stat).map(|ticks| TICK * ticks).ok_or_else(|| Error::new(ErrorKind::InvalidData, "/proc/thread-self/stat"))
 }
 
+/// A line of /proc/PID/status that counts kB, such as `VmRSS`, in MiB.
+///
+/// # Errors
+/// The process has ended.
+pub(crate) fn memory_mib(pid: u32, name: &str) -> std::io::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kibibytes = kibibytes_in(&status, name);
+    kibibytes.map(|kibibytes| kibibytes / 1024.0).ok_or_else(|| Error::new(ErrorKind::InvalidData, "/proc/PID/status"))
+}
+
+fn kibibytes_in(status: &str, name: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +62,13 @@ mod tests {
         let stat = "17 (a (b) c d) S 1 17 17 0 -1 4194304 9 9 9 9 120 34 5 6 20 0 3 0 99 1 1";
         assert_eq!(ticks(stat), Some(154));
         assert_eq!(ticks("17 (cut"), None);
+    }
+
+    #[test]
+    fn memory_is_read_from_its_line() {
+        let status = "VmPeak:\t  9 kB\nVmHWM:\t    2048 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(kibibytes_in(status, "VmHWM"), Some(2048.0));
+        assert_eq!(kibibytes_in("VmRSS: 1 kB\n", "VmHWM"), None);
     }
 
     #[test]
