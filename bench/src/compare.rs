@@ -121,8 +121,10 @@ fn measure_rate(
     server.check()?;
     let measurement = outcome?;
     let mut values = of_measurement(&measurement);
-    values.extend([("peak_memory_mib", server.peak_memory_mib()?), ("disk_mib", server.disk_mib()?)]);
-    values.insert("start_ms", server.started_in_ms());
+    values.extend([("peak_memory_mib", server.peak_memory_mib()?), ("start_ms", server.started_in_ms())]);
+    if !program.is_limit() {
+        values.insert("disk_mib", server.disk_mib()?);
+    }
     values.extend(sync.iter().flat_map(|sync| [("sync_p50_ms", sync.p50_ms), ("sync_p99_ms", sync.p99_ms)]));
     Ok(values)
 }
