@@ -6,7 +6,8 @@ use crate::{
     config::{Config, ConfigError, ListenUrl},
     etcd::{
         self, Context, Member, Shared,
-        alarm::Alarms,
+        alarm::{self, Alarms},
+        compactor,
         server::{Acceptor, BindError, Listener, Workers, accept},
     },
     metrics::Metrics,
@@ -97,8 +98,11 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
 
     collaboration::start(&mut site).await?;
     let context = context(&site);
-    serve_on(&mut site, workers, clients, &etcd::routes(&context));
+    let routes = etcd::routes(&context, site.config.gateway);
+    serve_on(&mut site, workers, clients, &routes);
     serve_on(&mut site, workers, scrapers, &admin::http::metrics_routes(context.clone()));
+    site.tasks.spawn(compactor::run(site.store.clone(), site.config.auto_compaction, site.stop.clone()));
+    site.tasks.spawn(alarm::watch_space(context));
     ready(&site, started);
 
     site.stop.cancelled().await;

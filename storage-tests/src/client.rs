@@ -1,8 +1,10 @@
 //! A client of the etcd interface, as plain as the protocol. Versions are decoded here by their own field numbers, since the
 //! server's messages carry them as bytes.
 
-pub use archipel::etcd::wire;
+pub use archipel::etcd::{election_wire, lock_wire, wire};
 use bytes::Bytes;
+use election_wire::election_client::ElectionClient;
+use lock_wire::lock_client::LockClient;
 use prost::Message;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
@@ -68,6 +70,9 @@ pub struct Client {
     pub maintenance: MaintenanceClient<Channel>,
     pub cluster: ClusterClient<Channel>,
     pub auth: AuthClient<Channel>,
+    pub lock: LockClient<Channel>,
+    pub election: ElectionClient<Channel>,
+    pub channel: Channel,
 }
 
 impl Client {
@@ -83,7 +88,10 @@ impl Client {
             lease: LeaseClient::new(channel.clone()),
             maintenance: MaintenanceClient::new(channel.clone()),
             cluster: ClusterClient::new(channel.clone()),
-            auth: AuthClient::new(channel),
+            auth: AuthClient::new(channel.clone()),
+            lock: LockClient::new(channel.clone()),
+            election: ElectionClient::new(channel.clone()),
+            channel,
         })
     }
 

@@ -110,12 +110,41 @@ impl Site {
     /// # Errors
     /// The connection.
     pub fn http_get(&self, path: &str) -> io::Result<String> {
-        use io::{Read, Write};
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+        self.http("GET", path, "")
+    }
+
+    /// The whole answer to a POST of a JSON document over HTTP/1.1.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn http_post(&self, path: &str, body: &str) -> io::Result<String> {
+        self.http("POST", path, body)
+    }
+
+    /// The whole answer to a request over HTTP/1.1.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn http(&self, method: &str, path: &str, body: &str) -> io::Result<String> {
         let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        io::Read::read_to_string(&mut self.http_open(method, path, body)?, &mut answer)?;
         Ok(answer)
+    }
+
+    /// Sends a request over HTTP/1.1; the answer is read from what comes back.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn http_open(&self, method: &str, path: &str, body: &str) -> io::Result<TcpStream> {
+        use io::Write;
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(READY_MAX))?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+        )?;
+        Ok(stream)
     }
 
     /// SIGKILL, and waits for its end.

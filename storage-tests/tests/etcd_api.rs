@@ -8,12 +8,16 @@
 
 #[path = "etcd_api/cluster.rs"]
 mod cluster;
+#[path = "etcd_api/gateway.rs"]
+mod gateway;
 #[path = "etcd_api/http.rs"]
 mod http;
 #[path = "etcd_api/kv.rs"]
 mod kv;
 #[path = "etcd_api/lease.rs"]
 mod lease;
+#[path = "etcd_api/lock.rs"]
+mod lock;
 #[path = "etcd_api/maintenance.rs"]
 mod maintenance;
 #[path = "etcd_api/refusals.rs"]

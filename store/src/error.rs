@@ -84,3 +84,32 @@ pub enum OpenError {
         source: std::io::Error,
     },
 }
+
+/// Why a snapshot cannot become a site.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The directory has a log.
+    #[error("the directory holds a site already; name an empty one")]
+    NotEmpty,
+    /// The log cannot be made.
+    #[error(transparent)]
+    Open(#[from] crate::log::OpenError),
+    /// The log refused a record.
+    #[error(transparent)]
+    Append(#[from] crate::log::AppendError),
+    /// The log could not be written.
+    #[error(transparent)]
+    Write(#[from] crate::log::Fatal),
+    /// Something that is no version.
+    #[error("a version does not decode; the snapshot was not made by this program")]
+    Version,
+    /// The history is not in order.
+    #[error("an event of revision {revision} comes after one of {after}; the snapshot was not made by this program")]
+    Order {
+        /// Its revision.
+        revision: i64,
+        /// The last one before.
+        after: i64,
+    },
+}

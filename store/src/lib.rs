@@ -32,6 +32,7 @@ pub mod sequencer;
 pub mod watch;
 
 mod core;
+mod import;
 mod recovery;
 mod store;
 mod view;
@@ -40,5 +41,6 @@ mod pulse;
 mod sync;
 
 pub use config::Config;
+pub use import::Import;
 pub use store::{Sizes, Store};
 pub use view::View;

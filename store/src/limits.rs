@@ -90,3 +90,9 @@ pub const CONFLICTS_MAX: usize = 1_000;
 
 /// How far ahead of this site's clock an entry's time may be before it is applied.
 pub const CLOCK_DRIFT_MAX_MS: u64 = 300_000;
+
+/// Bytes of one record of an import (one version may be larger).
+pub const IMPORT_RECORD_BYTES: usize = 256 << 10;
+
+/// Bytes that an import writes at once.
+pub const IMPORT_BATCH_BYTES: usize = 4 << 20;

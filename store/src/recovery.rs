@@ -166,7 +166,8 @@ impl Gathered {
         marker: Marker,
     ) -> Result<(State, LiveBytes, Dirty), OpenError> {
         let mut state = State::default();
-        state.revision = state.revision.max(summary.revision).max(marker.revision);
+        // Never below the compact revision, which an import may have set above the last event.
+        state.revision = state.revision.max(summary.revision).max(marker.revision).max(summary.compact_revision);
         match summary.compact_revision.max(marker.compact_revision) {
             compact_revision if compact_revision > 0 => state.compact_revision = compact_revision,
             _ => {}

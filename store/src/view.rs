@@ -4,6 +4,7 @@ use crate::error::RequestError;
 use crate::log::Table;
 use crate::mvcc::{self, RangeReply, RangeRequest, State};
 use crate::sync::Arc;
+use crate::watch::{Publication, WatchRequest, Watcher};
 use bytes::Bytes;
 
 /// One published state. Cheap to clone; stays as it is whatever is written or compacted meanwhile.
@@ -46,5 +47,11 @@ impl View {
     /// All rows whose key starts with `prefix`, in key order.
     pub fn rows(&self, table: Table, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
         self.0.rows(table, prefix)
+    }
+
+    /// A watcher that sees the history of this state and nothing newer: the way to read it in order, for a snapshot.
+    pub fn watch(&self, request: WatchRequest) -> Watcher {
+        let pinned = Publication::new(State::clone(&self.0), self.0.revision);
+        Watcher::new(Arc::new(pinned), request)
     }
 }

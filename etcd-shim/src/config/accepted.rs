@@ -5,8 +5,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 /// Flags with a value.
 const VALUES: &[&str] = &[
-    "auto-compaction-mode",
-    "auto-compaction-retention",
     "backend-batch-interval",
     "backend-batch-limit",
     "backend-bbolt-freelist-type",
@@ -55,7 +53,6 @@ const VALUES: &[&str] = &[
 /// Flags that are true or false.
 const SWITCHES: &[&str] = &[
     "enable-distributed-tracing",
-    "enable-grpc-gateway",
     "enable-log-rotation",
     "enable-pprof",
     "experimental-initial-corrupt-check",

@@ -44,6 +44,15 @@ pub struct Flags {
     /// Bytes after which writes are refused: 0 = 2 GiB, negative = never.
     #[arg(long, env = "ETCD_QUOTA_BACKEND_BYTES", default_value_t = 0, allow_negative_numbers = true)]
     pub quota_backend_bytes: i64,
+    /// periodic or revision: what --auto-compaction-retention counts.
+    #[arg(long, env = "ETCD_AUTO_COMPACTION_MODE", default_value = "periodic")]
+    pub auto_compaction_mode: String,
+    /// History that is kept: hours or a duration (periodic), or revisions (revision); 0 = all of it.
+    #[arg(long, env = "ETCD_AUTO_COMPACTION_RETENTION", default_value = "0", allow_hyphen_values = true)]
+    pub auto_compaction_retention: String,
+    /// Serve the API as JSON at /v3/.
+    #[arg(long, env = "ETCD_ENABLE_GRPC_GATEWAY", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub enable_grpc_gateway: bool,
     /// Most operations in one list of a transaction.
     #[arg(long, env = "ETCD_MAX_TXN_OPS", default_value_t = 128)]
     pub max_txn_ops: u32,

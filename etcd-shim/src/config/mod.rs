@@ -6,6 +6,8 @@ mod accepted;
 pub use accepted::{given_without_effect, with_accepted_flags};
 mod urls;
 pub use urls::{ListenUrl, UrlError};
+mod compaction;
+pub use compaction::AutoCompaction;
 mod links;
 pub use links::LinkListen;
 mod settings;

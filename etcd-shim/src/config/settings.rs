@@ -1,6 +1,6 @@
 //! From flags to a configuration that can be acted on: everything is validated here, before anything is opened.
 
-use super::{Flags, LinkListen, ListenUrl, UrlError};
+use super::{AutoCompaction, Flags, LinkListen, ListenUrl, UrlError};
 use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
 
@@ -38,6 +38,10 @@ pub struct Config {
     pub min_lease_ttl_s: i64,
     /// Bytes after which writes are refused; None = never.
     pub quota_bytes: Option<u64>,
+    /// History that is kept without anybody compacting.
+    pub auto_compaction: AutoCompaction,
+    /// Serve the API as JSON.
+    pub gateway: bool,
     /// Limits of the etcd interface.
     pub limits: Limits,
     /// Interval of periodic progress notifications of watchers that asked for them.
@@ -84,6 +88,12 @@ pub enum ConfigError {
     /// The link listener's address.
     #[error("--link-listen-url is {0:?}: write https://IP:PORT, for example https://0.0.0.0:2382, or none")]
     LinkListen(String),
+    /// Auto compaction's mode.
+    #[error("--auto-compaction-mode is {0:?}: use periodic or revision")]
+    CompactionMode(String),
+    /// Auto compaction's retention.
+    #[error("--auto-compaction-retention is {0:?}: write hours or a duration such as 5m, or a number of revisions")]
+    CompactionRetention(String),
     /// Log format.
     #[error("--log-format is {0:?}: use json or console")]
     LogFormat(String),
@@ -124,6 +134,8 @@ impl Config {
             kubernetes_prefix: flags.kubernetes_prefix,
             min_lease_ttl_s: min_lease_ttl_s(flags.election_timeout),
             quota_bytes: quota_bytes(flags.quota_backend_bytes),
+            auto_compaction: AutoCompaction::parse(&flags.auto_compaction_mode, &flags.auto_compaction_retention)?,
+            gateway: flags.enable_grpc_gateway,
             limits: Limits {
                 max_txn_ops: flags.max_txn_ops as usize,
                 max_request_bytes: flags.max_request_bytes as usize,

@@ -3,15 +3,20 @@
 //! and disarmed it (etcd: server/etcdserver/api/v3rpc/quota.go). The quota is held against the bytes in use, which a
 //! compaction lowers. An alarm is a row of the site's table: it outlives a restart, as in etcd.
 
-use super::{status::EtcdError, wire};
+use super::{context::Context, status::EtcdError, wire};
 use archipel_store::{Store, error::RequestError, log::Table, sequencer::Commit};
 use bytes::Bytes;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// What etcd adds to key and value for a version's own fields (server/storage/quota.go).
 const VERSION_OVERHEAD_BYTES: usize = 256;
 /// What etcd counts for a lease.
 const LEASE_BYTES: usize = 64;
+/// How often the disk is asked for.
+const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 /// Rows of alarms in the site's table: this prefix, the kind (1 byte), the member's id (8 bytes).
 const ROWS: &[u8] = b"etcd/alarm/";
 
@@ -176,6 +181,23 @@ impl Alarms {
         tracing::warn!(reason, "alarm NOSPACE: writes are refused; compact, then disarm the alarm");
         if let Err(error) = self.raise(store, Raised { alarm: Alarm::NoSpace, member_id: self.member_id }).await {
             tracing::error!(%error, "the space alarm cannot be stored");
+        }
+    }
+}
+
+/// Raises the space alarm when the disk does not let the log grow, until the process stops: writes are refused before the
+/// log fails.
+pub async fn watch_space(context: Context) {
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SPACE_INTERVAL) => {}
+            () = context.stop.cancelled() => return,
+        }
+        if context.alarms.is_raised(Alarm::NoSpace) {
+            continue;
+        }
+        if let Some(reason) = context.store.space_error() {
+            context.alarms.raise_no_space(&context.store, &reason).await;
         }
     }
 }

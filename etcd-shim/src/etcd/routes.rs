@@ -4,8 +4,13 @@ use super::{
     auth::AuthService,
     cluster::ClusterService,
     context::Context,
+    election::ElectionService,
+    election_wire::election_server::ElectionServer,
+    gateway,
     kv::KvService,
     lease::LeaseService,
+    lock::LockService,
+    lock_wire::lock_server::LockServer,
     maintenance::MaintenanceService,
     status,
     watch::WatchService,
@@ -24,23 +29,41 @@ const RECEIVE_OVERHEAD_BYTES: usize = 512 * 1024;
 /// How the gRPC library begins its refusal of a message above the receive limit.
 const TOO_LARGE: &str = "Error, decoded message length too large: found ";
 
-/// The router of the client port: gRPC by its paths, plain HTTP by etcd's.
-pub fn routes(context: &Context) -> Router {
+/// The router of the client port: gRPC by its paths, plain HTTP by etcd's, and the API as JSON if `gateway` says so.
+pub fn routes(context: &Context, gateway: bool) -> Router {
     let receive_max = context.limits.max_request_bytes + RECEIVE_OVERHEAD_BYTES;
+    let grpc = grpc(context, receive_max);
+    let http = admin::http::client_routes(context.clone());
+    if gateway { grpc.clone().merge(http).merge(gateway::routes(&grpc, receive_max)) } else { grpc.merge(http) }
+}
+
+fn grpc(context: &Context, receive_max: usize) -> Router {
     macro_rules! server {
         ($server:ident, $service:expr) => {
             $server::new($service).max_decoding_message_size(receive_max).max_encoding_message_size(usize::MAX)
         };
     }
+    // As long as the process serves, it is healthy in the sense of this service; `/readyz` says more.
+    let (_, health) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(gateway::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let whole = "invariant: the build script's descriptors are whole";
     Routes::new(server!(KvServer, KvService::new(context.clone())))
         .add_service(server!(WatchServer, WatchService::new(context.clone())))
         .add_service(server!(LeaseServer, LeaseService::new(context.clone())))
         .add_service(server!(MaintenanceServer, MaintenanceService::new(context.clone())))
         .add_service(server!(ClusterServer, ClusterService::new(context.clone())))
         .add_service(server!(AuthServer, AuthService::new(context.clone())))
+        .add_service(server!(LockServer, LockService::new(context.clone())))
+        .add_service(server!(ElectionServer, ElectionService::new(context.clone())))
+        .add_service(health)
+        .add_service(reflection().build_v1().expect(whole))
+        .add_service(reflection().build_v1alpha().expect(whole))
         .into_axum_router()
         .layer(axum::middleware::map_response(etcds_size_refusal))
-        .merge(admin::http::client_routes(context.clone()))
 }
 
 /// Gives the refusal of a message above the receive limit the code and text that etcd's clients know.

@@ -123,6 +123,16 @@ pub const WATCH_ID_TAKEN: &str = "mvcc: duplicate watch ID provided on the Watch
 /// Reason of a refused watch whose range holds nothing.
 pub const WATCH_RANGE_EMPTY: &str = "mvcc: watcher range is empty";
 
+/// A waiter for a lock whose lease ended while it waited (etcd client/v3/concurrency/mutex.go). Like the following ones
+/// it has no code of its own.
+pub const SESSION_EXPIRED: &str = "mutex: session is expired";
+/// Nobody leads (etcd client/v3/concurrency/election.go).
+pub const ELECTION_NO_LEADER: &str = "election: no leader";
+/// Whoever speaks does not lead any more.
+pub const ELECTION_NOT_LEADER: &str = "election: not leader";
+/// A request that has to say who speaks, and does not (etcd server/etcdserver/api/v3election/election.go).
+pub const ELECTION_LEADER_REQUIRED: &str = "\"leader\" field must be provided";
+
 impl From<EtcdError> for Status {
     fn from(error: EtcdError) -> Status {
         let (code, text) = error.row();
