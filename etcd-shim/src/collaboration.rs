@@ -38,7 +38,8 @@ pub async fn start(site: &mut Site) -> Result<(), CollaborationError> {
     };
     let running = link::start(wish, on_store.clone(), on_store.clone()).await?;
     let links = running.links;
-    let admin = Admin { links: links.clone(), listening: running.listening, shares: on_store };
+    let admin =
+        Admin { links: links.clone(), listening: running.listening, shares: on_store, store: Some(site.store.clone()) };
     grpc::serve(admin, &socket, links.stopping())?;
     let stop = site.stop.clone();
     site.tasks.spawn(async move {

@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 
 pub(crate) mod clock;
+pub(crate) mod paging;
 
 pub mod app;
 pub mod telemetry;
@@ -18,6 +19,7 @@ pub mod telemetry;
 pub mod admin;
 pub mod etcd;
 pub mod metrics;
+pub mod snapshot;
 
 pub mod collaboration;
 pub mod link;

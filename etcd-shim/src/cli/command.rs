@@ -1,7 +1,7 @@
 //! What the words on the command line mean, and who runs them.
 
 use super::connection::{EXIT_FAILURE, EXIT_USAGE, run_verb};
-use super::{conflicts::Conflicts, peer::Peer, share::Share, status::Status};
+use super::{conflicts::Conflicts, peer::Peer, share::Share, snapshot::Snapshot, status::Status};
 use crate::{app, config, demo};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::{ffi::OsString, process::ExitCode};
@@ -38,6 +38,9 @@ pub enum Command {
     /// Merges that had to drop or hide a concurrent write.
     #[command(subcommand)]
     Conflicts(Conflicts),
+    /// Backups of a site: save, status, restore.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
 }
 
 /// Runs the process with its own command line and environment.
@@ -64,6 +67,7 @@ pub fn run() -> ExitCode {
         Some(Command::Peer(verb)) => return run_verb(verb.run()),
         Some(Command::Share(verb)) => return run_verb(verb.run()),
         Some(Command::Conflicts(verb)) => return run_verb(verb.run()),
+        Some(Command::Snapshot(verb)) => return run_verb(verb.run()),
         None if cli.serve.version => {
             print!("{}", config::version_lines());
             Ok(())

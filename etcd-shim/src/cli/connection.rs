@@ -1,6 +1,7 @@
 //! How a verb finds the site that it speaks to.
 
 use crate::admin::grpc::{ConnectError, SocketError, connect, socket_path};
+use crate::snapshot::SnapshotError;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +43,9 @@ pub enum VerbError {
     /// The site refused; its text says what to do.
     #[error("{}", .0.message())]
     Refused(#[from] Status),
+    /// A snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The runtime.
     #[error("the runtime did not start: {0}")]
     Runtime(#[source] std::io::Error),

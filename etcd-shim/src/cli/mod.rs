@@ -9,6 +9,7 @@ mod view;
 mod conflicts;
 mod peer;
 mod share;
+mod snapshot;
 mod status;
 
 pub use command::{Cli, Command, run};

@@ -11,7 +11,7 @@ pub enum AutoCompaction {
     /// That of this much time, about.
     Periodic(Duration),
     /// This many revisions.
-    Revision(i64),
+    Revisions(i64),
 }
 
 impl AutoCompaction {
@@ -28,12 +28,12 @@ impl AutoCompaction {
                 None => AutoCompaction::Periodic(parse_duration(retention).map_err(|_| refused())?),
             },
             "revision" => {
-                AutoCompaction::Revision(retention.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(refused)?)
+                AutoCompaction::Revisions(retention.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(refused)?)
             }
             _ => return Err(ConfigError::CompactionMode(mode.to_owned())),
         };
         Ok(match parsed {
-            AutoCompaction::Periodic(Duration::ZERO) | AutoCompaction::Revision(0) => AutoCompaction::Off,
+            AutoCompaction::Periodic(Duration::ZERO) | AutoCompaction::Revisions(0) => AutoCompaction::Off,
             other => other,
         })
     }
@@ -49,7 +49,7 @@ mod tests {
         assert_eq!(parse("periodic", "0"), Some(AutoCompaction::Off));
         assert_eq!(parse("periodic", "1"), Some(AutoCompaction::Periodic(Duration::from_secs(3600))));
         assert_eq!(parse("periodic", "5m"), Some(AutoCompaction::Periodic(Duration::from_secs(300))));
-        assert_eq!(parse("revision", "1000"), Some(AutoCompaction::Revision(1000)));
+        assert_eq!(parse("revision", "1000"), Some(AutoCompaction::Revisions(1000)));
         assert_eq!(parse("revision", "0"), Some(AutoCompaction::Off));
         for (mode, retention) in
             [("revision", "5m"), ("periodic", "-1"), ("revision", "-1"), ("hourly", "1"), ("periodic", "")]

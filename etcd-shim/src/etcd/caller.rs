@@ -145,10 +145,6 @@ impl Caller {
             }
         }
     }
-
-    pub(super) fn context(&self) -> &Context {
-        &self.context
-    }
 }
 
 /// Deletes the key of a caller whose wait ended without what it waited for, in particular when the client went away:
@@ -182,7 +178,9 @@ impl Drop for Waiting {
         }
         let (caller, key, create_revision, lease) =
             (self.caller.clone(), self.key.clone(), self.create_revision, self.lease);
-        tokio::spawn(async move {
+        // Without a runtime the process ends, and the lease ends what the caller left.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
             let delete = super::wire::DeleteRangeRequest { key: key.clone(), ..Default::default() };
             let is_mine = created_at(key, create_revision);
             // The lease's end deletes the key if this fails.

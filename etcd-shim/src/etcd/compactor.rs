@@ -46,7 +46,7 @@ impl Schedule {
             AutoCompaction::Periodic(period) => {
                 Mode::Periodic { period, seen: VecDeque::from([revision]), succeeded_at: Duration::ZERO, pause: period }
             }
-            AutoCompaction::Revision(kept) => Mode::Revision { kept },
+            AutoCompaction::Revisions(kept) => Mode::Revision { kept },
         };
         Some(Schedule { mode, last: 0 })
     }
@@ -150,8 +150,8 @@ mod tests {
 
     #[test]
     fn so_many_revisions_are_kept() {
-        assert_eq!(compactions(AutoCompaction::Revision(100), 60, 4), [(2, 21), (3, 81), (4, 141)]);
-        assert_eq!(compactions(AutoCompaction::Revision(1000), 60, 4), []);
+        assert_eq!(compactions(AutoCompaction::Revisions(100), 60, 4), [(2, 21), (3, 81), (4, 141)]);
+        assert_eq!(compactions(AutoCompaction::Revisions(1000), 60, 4), []);
     }
 
     #[test]

@@ -151,7 +151,7 @@ fn next_chunk_keys(keys: i64, bytes: usize, target_bytes: usize) -> i64 {
 }
 
 /// The key of an encoded version: its first field, number 1, which is never empty.
-pub(super) fn key_of(kv: &Bytes) -> Option<Bytes> {
+fn key_of(kv: &Bytes) -> Option<Bytes> {
     const KEY_TAG: u8 = 0x0a;
     let mut rest = kv.clone();
     if rest.first() != Some(&KEY_TAG) {
@@ -163,7 +163,7 @@ pub(super) fn key_of(kv: &Bytes) -> Option<Bytes> {
 }
 
 /// The least key above `key`.
-pub(super) fn successor(key: &Bytes) -> Bytes {
+fn successor(key: &Bytes) -> Bytes {
     let mut next = BytesMut::with_capacity(key.len() + 1);
     next.put_slice(key);
     next.put_u8(0);

@@ -20,12 +20,18 @@ use super::{
     },
 };
 use crate::admin;
-use axum::{Router, response::Response};
-use http::HeaderMap;
+use axum::{
+    Router,
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use tonic::{Code, service::Routes};
 
 /// What etcd adds to the largest request for the receive limit (server/etcdserver/api/v3rpc/grpc.go).
 const RECEIVE_OVERHEAD_BYTES: usize = 512 * 1024;
+/// How content types of gRPC begin.
+const GRPC_TYPE: &[u8] = b"application/grpc";
 /// How the gRPC library begins its refusal of a message above the receive limit.
 const TOO_LARGE: &str = "Error, decoded message length too large: found ";
 
@@ -34,7 +40,19 @@ pub fn routes(context: &Context, gateway: bool) -> Router {
     let receive_max = context.limits.max_request_bytes + RECEIVE_OVERHEAD_BYTES;
     let grpc = grpc(context, receive_max);
     let http = admin::http::client_routes(context.clone());
-    if gateway { grpc.clone().merge(http).merge(gateway::routes(&grpc, receive_max)) } else { grpc.merge(http) }
+    let both = grpc.clone().merge(http);
+    let all = if gateway { both.merge(gateway::routes(&grpc, receive_max)) } else { both };
+    all.fallback(unknown)
+}
+
+/// What nobody serves, in the words of whoever asks.
+async fn unknown(request: Request) -> Response {
+    let is_grpc = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(GRPC_TYPE));
+    if is_grpc {
+        tonic::Status::unimplemented(format!("unknown method {}", request.uri().path())).into_http()
+    } else {
+        (StatusCode::NOT_FOUND, "404 page not found\n").into_response()
+    }
 }
 
 fn grpc(context: &Context, receive_max: usize) -> Router {

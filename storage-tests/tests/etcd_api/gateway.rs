@@ -79,7 +79,8 @@ async fn refusals_have_etcds_codes_and_statuses() {
 
 #[tokio::test]
 async fn every_service_has_its_paths() {
-    let (site, _client) = site().await;
+    let (site, mut client) = site().await;
+    client.put("a", "1").await.unwrap();
     let grant = result(&site, "/v3/lease/grant", &json!({"TTL": 1000, "ID": "7"}));
     assert_eq!(grant, json!({"ID": "7", "TTL": "1000"}));
     for path in ["/v3/lease/leases", "/v3/kv/lease/leases"] {

@@ -61,3 +61,41 @@ fn unknown_flags_end_with_status_2_and_the_version_is_etcds() {
     assert!(version.status.success());
     assert!(String::from_utf8_lossy(&version.stdout).starts_with("etcd Version: 3.7.3\n"));
 }
+
+#[tokio::test]
+async fn health_and_reflection_are_services_too() {
+    use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    if super::is_foreign() {
+        // etcd has no reflection.
+        return;
+    }
+    let (_site, client) = site().await;
+    let mut health = HealthClient::new(client.channel.clone());
+    let ask = |service: &str| HealthCheckRequest { service: service.into() };
+    let whole = health.check(ask("")).await.unwrap().into_inner();
+    assert_eq!(whole.status(), ServingStatus::Serving);
+    let mut watched = health.watch(ask("")).await.unwrap().into_inner();
+    assert_eq!(watched.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
+    assert_eq!(health.check(ask("nothing")).await.unwrap_err().code(), tonic::Code::NotFound);
+
+    let mut reflection = ServerReflectionClient::new(client.channel);
+    let mut answer = async |request: MessageRequest| {
+        let request = ServerReflectionRequest { host: String::new(), message_request: Some(request) };
+        let mut replies = reflection.server_reflection_info(tokio_stream::once(request)).await.unwrap().into_inner();
+        replies.message().await.unwrap().unwrap().message_response.unwrap()
+    };
+    let MessageResponse::ListServicesResponse(listed) = answer(MessageRequest::ListServices(String::new())).await
+    else {
+        panic!("the services are listed");
+    };
+    let names: Vec<String> = listed.service.into_iter().map(|service| service.name).collect();
+    for name in ["etcdserverpb.KV", "etcdserverpb.Maintenance", "v3lockpb.Lock", "v3electionpb.Election"] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+    let file = answer(MessageRequest::FileContainingSymbol("mvccpb.KeyValue".into())).await;
+    assert!(matches!(file, MessageResponse::FileDescriptorResponse(_)), "{file:?}");
+}

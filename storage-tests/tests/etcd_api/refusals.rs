@@ -110,3 +110,39 @@ async fn of_sizes() {
     assert!(refusal.message().ends_with(" vs. 2097152)"), "{refusal}");
     client.put("a", vec![7; 1_500_000]).await.unwrap();
 }
+
+/// The limits of etcd-compatible servers at their boundaries: the last that is taken, the first that is not.
+#[tokio::test]
+async fn of_what_is_just_above_a_limit() {
+    let (_site, mut client) = site_with(&["--max-txn-ops=3", "--max-request-bytes=10000"]).await;
+    let puts = |count: usize| (0..count).map(|n| put_op(&format!("k{n}"), "1")).collect::<Vec<_>>();
+    const MANY: &str = "etcdserver: too many operations in txn request";
+    client.txn(vec![], puts(3), puts(3)).await.unwrap();
+    is(client.txn(vec![], puts(4), vec![]).await, Code::InvalidArgument, MANY);
+    is(client.txn(vec![], vec![], puts(4)).await, Code::InvalidArgument, MANY);
+    let exists = |n: usize| Compare { key: format!("k{n}").into(), ..Compare::default() };
+    is(client.txn((0..4).map(exists).collect(), vec![], vec![]).await, Code::InvalidArgument, MANY);
+
+    // What etcd's own envelope takes is not known to the byte.
+    const ENVELOPE: usize = 64;
+    const LARGE: &str = "etcdserver: request is too large";
+    client.put("a", vec![7; 10_000 - ENVELOPE]).await.unwrap();
+    is(client.put("a", vec![7; 10_000]).await, Code::InvalidArgument, LARGE);
+    let two = vec![put_op("a", &"v".repeat(5_000)), put_op("b", &"v".repeat(5_000))];
+    is(client.txn(vec![], two, vec![]).await, Code::InvalidArgument, LARGE);
+    // The receive limit is the request's and half a mebibyte.
+    is(client.put("a", vec![7; 10_000 + 512 * 1024 - ENVELOPE]).await, Code::InvalidArgument, LARGE);
+    let refusal = client.put("a", vec![7; 10_000 + 512 * 1024]).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::ResourceExhausted, "{refusal}");
+    assert!(refusal.message().ends_with(" vs. 534288)"), "{refusal}");
+
+    let mut grant = async |ttl, id| {
+        let granted = client.lease.lease_grant(LeaseGrantRequest { ttl, id }).await;
+        granted.map(|granted| granted.into_inner().ttl)
+    };
+    for (ttl, granted) in [(9_000_000_000, 9_000_000_000), (3, 3), (2, 2), (1, 2), (0, 2), (-5, 2)] {
+        assert_eq!(grant(ttl, 0).await.unwrap(), granted, "{ttl}");
+    }
+    is(grant(9_000_000_001, 0).await, Code::OutOfRange, "etcdserver: too large lease TTL");
+    assert_eq!(grant(5, i64::MAX).await.unwrap(), 5);
+}

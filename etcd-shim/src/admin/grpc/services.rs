@@ -4,10 +4,11 @@ use super::proto::conflicts_server::{Conflicts, ConflictsServer};
 use super::proto::peers_server::{Peers, PeersServer};
 use super::proto::shares_server::{Shares as SharesApi, SharesServer};
 use super::proto::site_server::{Site, SiteServer};
+use super::proto::snapshots_server::{Snapshots, SnapshotsServer};
 use super::proto::{
     AcceptRequest, AcceptShareRequest, AttachRequest, DetachRequest, InviteReply, InviteRequest, ListConflictsReply,
     ListConflictsRequest, ListPeersReply, ListPeersRequest, ListSharesReply, ListSharesRequest, Peer, RevokeReply,
-    RevokeRequest, Share, StatusReply, StatusRequest,
+    RevokeRequest, SaveRequest, Share, SnapshotChunk, StatusReply, StatusRequest,
 };
 use super::socket::{SocketError, bind, is_owner};
 use super::status;
@@ -15,11 +16,14 @@ use crate::clock::now_unix_ms;
 use crate::link::Links;
 use crate::peer::{self, PeerError};
 use crate::share::{self, Merge, ShareVerbError, Shares};
+use crate::snapshot;
+use archipel_store::Store;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, transport::Server};
 use tracing::{error, info};
@@ -36,6 +40,8 @@ pub struct Admin {
     pub listening: Option<SocketAddr>,
     /// The shares.
     pub shares: Arc<dyn Shares>,
+    /// The store, for snapshots; a site without one has none.
+    pub store: Option<Store>,
 }
 
 /// Serves the admin API on `path` until `stop`.
@@ -49,7 +55,8 @@ pub fn serve(admin: Admin, path: &Path, stop: CancellationToken) -> Result<(), S
         .add_service(SiteServer::new(admin.clone()))
         .add_service(PeersServer::new(admin.clone()))
         .add_service(SharesServer::new(admin.clone()))
-        .add_service(ConflictsServer::new(admin));
+        .add_service(ConflictsServer::new(admin.clone()))
+        .add_service(SnapshotsServer::new(admin));
     let path = path.to_owned();
     tokio::spawn(async move {
         let owners = UnixListenerStream::new(listener).filter(|stream| stream.as_ref().map_or(true, is_owner));
@@ -70,6 +77,20 @@ impl Site for Admin {
             peer: status::peers(&self.links),
             share: self.all_shares(),
         }))
+    }
+}
+
+#[tonic::async_trait]
+impl Snapshots for Admin {
+    type SaveStream = Pin<Box<dyn Stream<Item = Result<SnapshotChunk, Status>> + Send>>;
+
+    async fn save(&self, _: Request<SaveRequest>) -> Result<Response<Self::SaveStream>, Status> {
+        let Some(store) = &self.store else { return Err(Status::unimplemented("this site has no store of its own")) };
+        let reply = |chunk: snapshot::Chunk| SnapshotChunk { remaining_bytes: chunk.remaining_bytes, blob: chunk.blob };
+        let chunks = snapshot::start(store);
+        Ok(Response::new(Box::pin(
+            chunks.map(move |chunk| chunk.map(reply).map_err(|error| Status::unavailable(error.to_string()))),
+        )))
     }
 }
 

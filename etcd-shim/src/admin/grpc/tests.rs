@@ -62,6 +62,7 @@ async fn served(site: &TestSite) -> Channel {
         links: site.running.links.clone(),
         listening: site.running.listening,
         shares: Arc::new(Asked::default()),
+        store: None,
     };
     serve(admin, &path, CancellationToken::new()).unwrap();
     connect(&path).await.unwrap()

@@ -1,6 +1,7 @@
 //! The methods.
 
 use super::{downgrade, hash};
+use crate::snapshot;
 use crate::{
     config::{ETCD_STORAGE_VERSION, ETCD_VERSION},
     etcd::{
@@ -10,12 +11,14 @@ use crate::{
         wire::{
             AlarmMember, AlarmRequest, AlarmResponse, AlarmType, DefragmentRequest, DefragmentResponse, DowngradeInfo,
             DowngradeRequest, DowngradeResponse, HashKvRequest, HashKvResponse, HashRequest, HashResponse,
-            MoveLeaderRequest, MoveLeaderResponse, StatusRequest, StatusResponse, alarm_request::AlarmAction,
-            downgrade_request::DowngradeAction, maintenance_server::Maintenance,
+            MoveLeaderRequest, MoveLeaderResponse, SnapshotRequest, SnapshotResponse, StatusRequest, StatusResponse,
+            alarm_request::AlarmAction, downgrade_request::DowngradeAction, maintenance_server::Maintenance,
         },
     },
 };
 use archipel_store::error::RequestError;
+use std::pin::Pin;
+use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 /// etcdserverpb.Maintenance.
@@ -142,11 +145,13 @@ fn alarm_member(raised: Raised) -> AlarmMember {
 
 /// As etcdctl prints them: `memberID:N alarm:NOSPACE`.
 fn alarm_text(member: &AlarmMember) -> String {
-    format!("memberID:{} alarm:{} ", member.member_id, member.alarm().as_str_name())
+    format!("memberID:{} alarm:{}", member.member_id, member.alarm().as_str_name())
 }
 
 #[tonic::async_trait]
 impl Maintenance for MaintenanceService {
+    type SnapshotStream = Pin<Box<dyn Stream<Item = Result<SnapshotResponse, Status>> + Send>>;
+
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
         let call = self.context.metrics.calls.alarm.start();
         call.end(self.alarm_now(request.into_inner()).await.map(Response::new))
@@ -173,6 +178,18 @@ impl Maintenance for MaintenanceService {
     async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
         let call = self.context.metrics.calls.hash_kv.start();
         call.end(self.hash_kv_now(request.get_ref().revision).await.map(Response::new))
+    }
+
+    async fn snapshot(&self, _request: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
+        // As etcd's, the replies have no header.
+        let reply = |chunk: snapshot::Chunk| SnapshotResponse {
+            header: None,
+            remaining_bytes: chunk.remaining_bytes,
+            blob: chunk.blob,
+            version: ETCD_STORAGE_VERSION.to_owned(),
+        };
+        let chunks = snapshot::start(&self.context.store);
+        Ok(Response::new(Box::pin(chunks.map(move |chunk| chunk.map(reply).map_err(status::from_store)))))
     }
 
     /// The only member is the leader; nobody else can become it.
