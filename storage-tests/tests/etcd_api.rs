@@ -8,6 +8,8 @@
 
 #[path = "etcd_api/cluster.rs"]
 mod cluster;
+#[path = "etcd_api/etcdctl.rs"]
+mod etcdctl;
 #[path = "etcd_api/gateway.rs"]
 mod gateway;
 #[path = "etcd_api/http.rs"]

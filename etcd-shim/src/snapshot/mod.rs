@@ -5,7 +5,6 @@
 //! wrote after the snapshot. What was shared is local to it until two admins share it again.
 
 mod format;
-pub(crate) use format::{Header, Totals};
 mod stream;
 mod writer;
 pub(crate) use stream::{Chunk, start};

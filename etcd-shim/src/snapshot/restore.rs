@@ -85,8 +85,10 @@ fn import(
 
 fn must_be_empty(dir: &Path) -> Result<(), SnapshotError> {
     match fs::read_dir(dir) {
-        Ok(mut entries) if entries.next().is_some() => Err(SnapshotError::NotEmpty(dir.to_owned())),
-        Ok(_) => Ok(()),
+        Ok(mut entries) => match entries.next() {
+            Some(_) => Err(SnapshotError::NotEmpty(dir.to_owned())),
+            None => Ok(()),
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(source) => Err(SnapshotError::Io { path: dir.to_owned(), source }),
     }
