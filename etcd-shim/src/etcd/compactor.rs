@@ -161,6 +161,7 @@ mod tests {
             assert_eq!(schedule.due(Duration::from_secs(look), 5), None);
         }
         assert_eq!(schedule.due(Duration::from_secs(10), 5), Some(1));
-        assert_eq!(schedule.due(Duration::from_secs(11), 5), Some(5));
+        assert_eq!(schedule.due(Duration::from_secs(11), 5), Some(1));
+        assert_eq!(schedule.due(Duration::from_secs(12), 5), Some(5), "what was current a period ago");
     }
 }
