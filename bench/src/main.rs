@@ -29,6 +29,10 @@ use plan::{Scenario, Work};
 use report::Machine;
 use server::Found;
 
+/// The product's allocator: the null server runs in this program too.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// What starting, filling and stopping a server takes, for the estimate of the whole time.
 const AROUND_A_MEASUREMENT: Duration = Duration::from_millis(1_500);
 

@@ -24,7 +24,7 @@ pub(crate) fn summarise(rounds: impl IntoIterator<Item = f64>) -> Option<Summary
 /// Summarises the ratios of the rounds of two servers, round by round: both of a round saw the same machine, so what
 /// disturbed them both cancels out. Rounds that only one of them has are left out.
 pub(crate) fn summarise_ratios(of: &[f64], to: &[f64]) -> Option<Summary> {
-    summarise(of.iter().zip(to).map(|(of, to)| of / to))
+    summarise(of.iter().zip(to).map(|(of, to)| of / to)).filter(|summary| summary.max.is_finite())
 }
 
 #[cfg(test)]
@@ -49,5 +49,6 @@ mod tests {
         assert_eq!(ratio, Summary { median: 2.0, min: 2.0, max: 2.2 });
         assert_eq!(summarise_ratios(&[1.0], &[]), None);
         assert_eq!(summarise_ratios(&[0.0], &[0.0]), None);
+        assert_eq!(summarise_ratios(&[1.0], &[0.0]), None);
     }
 }

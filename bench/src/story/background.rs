@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::Stage;
 use crate::compare::{RoundError, Values};
 use crate::server::Running;
+use crate::wire::Method;
 use crate::workload::{
-    Answer, COMPACT, Client, DEFRAGMENT, FILLED_VALUE_BYTES, Group, RESOURCE, SNAPSHOT, anywhere, ask, compact,
-    header_revision,
+    Answer, COMPACT, Client, DEFRAGMENT, FILLED_VALUE_BYTES, Group, RANGE, RESOURCE, SNAPSHOT, WrongReply, anywhere,
+    ask, compact, get, header_revision,
 };
 
 const KEYS: u64 = 100_000;
@@ -30,8 +31,8 @@ pub(super) fn tell(stage: &Stage<'_>) -> Result<Values, RoundError> {
     let revision = KEYS * (REWRITES + 1) + 1;
     let idle = puts_p99_ms(&server, None)?;
     let mut values = Values::from([("p99_idle_ms", idle)]);
-    // A revision may be compacted once, so that puts must come in between.
-    let compacting = Group { rate: Some(COMPACTIONS_PER_S), ..alone(compacting(revision)) };
+    let compacting = Compacting { next: revision, compacted: 0 };
+    let compacting = Group { rate: Some(COMPACTIONS_PER_S), ..alone(Box::new(compacting)) };
     let compacted = puts_p99_ms(&server, Some(compacting))?;
     values.extend([("p99_compacting_ms", compacted), ("compacting_to_idle", compacted / idle)]);
     let defragment = ask(DEFRAGMENT, u64::MAX, |_| {}, |_| Ok(Answer::Done(0)));
@@ -55,15 +56,26 @@ fn puts_p99_ms(server: &Running, beside: Option<Group>) -> Result<f64, RoundErro
     Ok(server.load(groups, WARM_UP, MEASURE)?.latency_ms(0.99))
 }
 
-/// Compacts what was written so far, again and again: the reply says how far the store is.
-fn compacting(revision: u64) -> Box<dyn Client> {
-    let next = std::rc::Rc::new(std::cell::Cell::new(revision));
-    let write = {
-        let next = next.clone();
-        move |message: &mut Vec<u8>| compact(message, next.get())
-    };
-    ask(COMPACT, u64::MAX, write, move |message| {
-        next.set(header_revision(message)?);
+/// Compacts what was written so far, again and again. A revision may be compacted once only, so in between it asks how far
+/// the store is until that has changed.
+struct Compacting {
+    next: u64,
+    compacted: u64,
+}
+
+impl Client for Compacting {
+    fn request(&mut self, message: &mut Vec<u8>) -> Option<Method> {
+        if self.next > self.compacted {
+            self.compacted = self.next;
+            compact(message, self.next);
+            return Some(COMPACT);
+        }
+        get(message, b"/registry/health");
+        Some(RANGE)
+    }
+
+    fn reply(&mut self, message: &[u8]) -> Result<Answer, WrongReply> {
+        self.next = header_revision(message)?;
         Ok(Answer::Done(0))
-    })
+    }
 }

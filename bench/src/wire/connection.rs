@@ -144,16 +144,23 @@ impl Connection {
     /// # Errors
     /// Any [`WireError`]: the connection, and the run, are void.
     pub(crate) fn receive(&mut self, bytes: &[u8], arrivals: &mut Vec<Arrival>) -> Result<(), WireError> {
-        if self.partial.is_empty() {
-            let rest = self.frames(bytes, arrivals)?;
-            self.partial.extend(rest);
-            return Ok(());
+        let mut rest = bytes;
+        if !self.partial.is_empty() {
+            // Only the frame that was cut is put together; the others are read where they are.
+            let mut cut = std::mem::take(&mut self.partial);
+            while !rest.is_empty() && frame::missing(&cut) > 0 {
+                let (part, after) = rest.split_at(frame::missing(&cut).min(rest.len()));
+                cut.extend_from_slice(part);
+                rest = after;
+            }
+            let left = self.frames(&cut, arrivals)?.len();
+            cut.drain(..cut.len() - left);
+            self.partial = cut;
         }
-        let mut joined = std::mem::take(&mut self.partial);
-        joined.extend(bytes);
-        let rest = self.frames(&joined, arrivals)?.len();
-        joined.drain(..joined.len() - rest);
-        self.partial = joined;
+        if self.partial.is_empty() {
+            let left = self.frames(rest, arrivals)?;
+            self.partial.extend_from_slice(left);
+        }
         Ok(())
     }
 

@@ -77,6 +77,18 @@ pub(super) fn next<'a>(input: &mut &'a [u8]) -> Result<Option<Frame<'a>>, WireEr
     Ok(Some(Frame { kind, flags, stream: u32::from_be_bytes([s0 & 0x7f, s1, s2, s3]), payload }))
 }
 
+/// How many bytes the first frame of `input` lacks, as far as that is known: those of its head, then those of its payload.
+/// 0 when it is whole.
+pub(super) fn missing(input: &[u8]) -> usize {
+    match input.first_chunk::<HEAD_BYTES>() {
+        None => HEAD_BYTES - input.len(),
+        Some([l0, l1, l2, ..]) => {
+            let length = usize::try_from(u32::from_be_bytes([0, *l0, *l1, *l2])).unwrap_or(usize::MAX);
+            (HEAD_BYTES + length).saturating_sub(input.len())
+        }
+    }
+}
+
 /// Appends a frame's head. `length` must be at most [`PAYLOAD_BYTES_MAX`].
 pub(super) fn put_head(output: &mut Vec<u8>, length: usize, kind: u8, flags: u8, stream: u32) {
     debug_assert!(length <= PAYLOAD_BYTES_MAX);

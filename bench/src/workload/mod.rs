@@ -20,7 +20,7 @@ pub(crate) use get::sample;
 pub(crate) use list::{count, first_page};
 use objects::{Life, objects};
 pub(crate) use put::{FILLED_VALUE_BYTES, RESOURCE, anywhere};
-pub(crate) use request::{COMPACT, DEFRAGMENT, SNAPSHOT, compact, header_revision};
+pub(crate) use request::{COMPACT, DEFRAGMENT, RANGE, SNAPSHOT, compact, get, header_revision};
 pub(crate) use watch::{Watching, watchers};
 
 use crate::arguments::connections;

@@ -11,7 +11,7 @@ use crate::wire::protobuf::{
 };
 
 pub(super) const PUT: Method = Method::unary("/etcdserverpb.KV/Put");
-pub(super) const RANGE: Method = Method::unary("/etcdserverpb.KV/Range");
+pub(crate) const RANGE: Method = Method::unary("/etcdserverpb.KV/Range");
 pub(super) const TXN: Method = Method::unary("/etcdserverpb.KV/Txn");
 pub(super) const RANGE_STREAM: Method = Method::server_stream("/etcdserverpb.KV/RangeStream");
 pub(super) const WATCH: Method = Method::two_way("/etcdserverpb.Watch/Watch");
@@ -29,7 +29,7 @@ pub(super) fn put(output: &mut Vec<u8>, key: &[u8], value: &[u8]) {
 }
 
 /// RangeRequest of one key as kube-apiserver gets an object: key=1, limit=3.
-pub(super) fn get(output: &mut Vec<u8>, key: &[u8]) {
+pub(crate) fn get(output: &mut Vec<u8>, key: &[u8]) {
     put_bytes(output, 1, key);
     put_number(output, 3, 1);
 }
