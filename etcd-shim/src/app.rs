@@ -7,6 +7,7 @@ use crate::{
     etcd::{
         self, Context, Member, Shared,
         alarm::{self, Alarms},
+        auth::{Auth, LoadError},
         compactor,
         server::{Acceptor, BindError, Listener, Workers, accept},
     },
@@ -36,6 +37,9 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The accounts.
+    #[error(transparent)]
+    Auth(#[from] LoadError),
     /// Links or the admin API.
     #[error(transparent)]
     Collaboration(#[from] CollaborationError),
@@ -97,7 +101,7 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
     site.tasks.spawn(signals);
 
     collaboration::start(&mut site).await?;
-    let context = context(&site);
+    let context = context(&site)?;
     let routes = etcd::routes(&context, site.config.gateway);
     serve_on(&mut site, workers, clients, &routes);
     serve_on(&mut site, workers, scrapers, &admin::http::metrics_routes(context.clone()));
@@ -126,20 +130,21 @@ async fn open(config: &Config) -> Result<Store, AppError> {
     Ok(opened.map_err(io::Error::other)??)
 }
 
-fn context(site: &Site) -> Context {
+fn context(site: &Site) -> Result<Context, LoadError> {
     let config = &site.config;
     let identity = *site.store.site().site_id.as_bytes();
     let (clients, peers) = (config.advertise_client.clone(), config.advertise_peer.clone());
     let member = Member::new(identity, config.name.clone(), clients, peers);
-    Context::new(Shared {
+    Ok(Context::new(Shared {
         store: site.store.clone(),
         alarms: Alarms::load(&site.store, member.member_id, config.quota_bytes),
         member,
         limits: config.limits,
         progress_notify: config.progress_notify,
+        auth: Auth::load(&site.store, &config.auth)?,
         metrics: site.metrics.clone(),
         stop: site.stop.clone(),
-    })
+    }))
 }
 
 async fn bind(urls: &[ListenUrl]) -> Result<Vec<(ListenUrl, Listener)>, BindError> {

@@ -9,12 +9,12 @@ use prost::Message;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Status, Streaming, transport::Channel};
+use tonic::{Request, Status, Streaming, transport::Channel};
 use wire::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
     WatchCancelRequest, WatchCreateRequest, WatchProgressRequest, WatchRequest, WatchResponse, auth_client::AuthClient,
     cluster_client::ClusterClient, kv_client::KvClient, lease_client::LeaseClient,
-    maintenance_client::MaintenanceClient, request_op::Request, watch_client::WatchClient, watch_request::RequestUnion,
+    maintenance_client::MaintenanceClient, request_op, watch_client::WatchClient, watch_request::RequestUnion,
 };
 
 /// A message that is due arrives in this time.
@@ -148,8 +148,20 @@ impl Client {
     /// # Errors
     /// The server's.
     pub async fn watch_stream(&mut self) -> Result<WatchStream, Status> {
+        self.watch_stream_as("").await
+    }
+
+    /// Opens a watch stream with a token; "" = none.
+    ///
+    /// # Errors
+    /// The server's.
+    pub async fn watch_stream_as(&mut self, token: &str) -> Result<WatchStream, Status> {
         let (requests, outgoing) = mpsc::channel(WATCH_REQUESTS);
-        let responses = self.watch.watch(ReceiverStream::new(outgoing)).await?.into_inner();
+        let mut request = Request::new(ReceiverStream::new(outgoing));
+        if !token.is_empty() {
+            request.metadata_mut().insert("token", token.parse().expect("a token is text"));
+        }
+        let responses = self.watch.watch(request).await?.into_inner();
         Ok(WatchStream { requests, responses })
     }
 }
@@ -171,21 +183,21 @@ pub fn put_op(key: &str, value: &str) -> RequestOp {
         value: Bytes::copy_from_slice(value.as_bytes()),
         ..PutRequest::default()
     };
-    RequestOp { request: Some(Request::RequestPut(put)) }
+    RequestOp { request: Some(request_op::Request::RequestPut(put)) }
 }
 
 /// A read of one key as an operation.
 #[must_use]
 pub fn range_op(key: &str) -> RequestOp {
     let range = RangeRequest { key: Bytes::copy_from_slice(key.as_bytes()), ..RangeRequest::default() };
-    RequestOp { request: Some(Request::RequestRange(range)) }
+    RequestOp { request: Some(request_op::Request::RequestRange(range)) }
 }
 
 /// A delete of one key as an operation.
 #[must_use]
 pub fn delete_op(key: &str) -> RequestOp {
     let delete = DeleteRangeRequest { key: Bytes::copy_from_slice(key.as_bytes()), ..DeleteRangeRequest::default() };
-    RequestOp { request: Some(Request::RequestDeleteRange(delete)) }
+    RequestOp { request: Some(request_op::Request::RequestDeleteRange(delete)) }
 }
 
 /// One watch stream.

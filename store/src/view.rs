@@ -54,4 +54,14 @@ impl View {
         let pinned = Publication::new(State::clone(&self.0), self.0.revision);
         Watcher::new(Arc::new(pinned), request)
     }
+
+    /// The keys that are attached to a lease, in key order.
+    pub fn keys_of_lease(&self, lease: i64) -> Vec<Bytes> {
+        self.0.keys_of_lease(lease).cloned().collect()
+    }
+
+    /// The keys that are attached to any lease, by lease and key.
+    pub fn attached_keys(&self) -> Vec<Bytes> {
+        self.0.attached_keys().cloned().collect()
+    }
 }

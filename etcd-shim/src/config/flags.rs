@@ -65,6 +65,15 @@ pub struct Flags {
     /// How often an idle watcher that asked for it is told the revision (5s, 10m …); 0 = 10 minutes.
     #[arg(long, env = "ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL", default_value = "0s", value_parser = super::settings::parse_duration)]
     pub watch_progress_notify_interval: std::time::Duration,
+    /// simple, or jwt,priv-key=FILE,pub-key=FILE,sign-method=RS256,ttl=5m.
+    #[arg(long, env = "ETCD_AUTH_TOKEN", default_value = "simple")]
+    pub auth_token: String,
+    /// Seconds that a simple token lives without being used.
+    #[arg(long, env = "ETCD_AUTH_TOKEN_TTL", default_value_t = 300)]
+    pub auth_token_ttl: u32,
+    /// Work of hashing a password, 4 to 31; each step doubles it.
+    #[arg(long, env = "ETCD_BCRYPT_COST", default_value_t = 10)]
+    pub bcrypt_cost: u32,
     /// Answer before the disk has the data. A power cut then loses what was answered; for tests only.
     #[arg(long, env = "ETCD_UNSAFE_NO_FSYNC", num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub unsafe_no_fsync: bool,

@@ -1,6 +1,7 @@
 //! From flags to a configuration that can be acted on: everything is validated here, before anything is opened.
 
 use super::{AutoCompaction, Flags, LinkListen, ListenUrl, UrlError};
+use crate::etcd::auth::{AuthSettings, AuthSettingsError};
 use std::{path::PathBuf, time::Duration};
 use thiserror::Error;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub limits: Limits,
     /// Interval of periodic progress notifications of watchers that asked for them.
     pub progress_notify: Duration,
+    /// How tokens are made and passwords are hashed.
+    pub auth: AuthSettings,
     /// Sync before acknowledging.
     pub fsync: bool,
     /// Log filter.
@@ -94,6 +97,9 @@ pub enum ConfigError {
     /// Auto compaction's retention.
     #[error("--auto-compaction-retention is {0:?}: write hours or a duration such as 5m, or a number of revisions")]
     CompactionRetention(String),
+    /// Tokens.
+    #[error(transparent)]
+    Auth(#[from] AuthSettingsError),
     /// Log format.
     #[error("--log-format is {0:?}: use json or console")]
     LogFormat(String),
@@ -142,6 +148,7 @@ impl Config {
                 max_concurrent_streams: flags.max_concurrent_streams,
             },
             progress_notify: progress_notify(flags.watch_progress_notify_interval),
+            auth: AuthSettings::parse(&flags.auth_token, flags.auth_token_ttl, flags.bcrypt_cost)?,
             fsync: !flags.unsafe_no_fsync,
             log_level: flags.log_level,
             log_json,

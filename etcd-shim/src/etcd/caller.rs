@@ -3,12 +3,13 @@
 //! here.
 
 use super::{
+    auth::Operation,
     context::Context,
     kv::KvService,
     lease::LeaseService,
     wire::{
         Compare, LeaseGrantRequest, LeaseRevokeRequest, RangeRequest, RangeResponse, RequestOp, ResponseHeader,
-        TxnRequest, TxnResponse, compare::CompareTarget, compare::TargetUnion, kv_server::Kv, lease_server::Lease,
+        TxnRequest, TxnResponse, WatchCreateRequest, compare::CompareTarget, compare::TargetUnion, kv_server::Kv, lease_server::Lease,
         range_request::SortOrder, range_request::SortTarget, request_op::Request as Op,
     },
 };
@@ -119,12 +120,16 @@ impl Caller {
     /// is compacted. No time passes between two looks: the store says when there is something new.
     ///
     /// # Errors
-    /// The process stops.
+    /// The caller may not read the keys, or the process stops.
     pub(super) async fn watch(
         &self,
         request: WatchRequest,
         mut visit: impl FnMut(i64, WatchEvent) -> ControlFlow<()>,
     ) -> Result<(), Status> {
+        let (key, range_end) = (request.key.clone(), request.range_end.clone());
+        let create = WatchCreateRequest { key, range_end, ..WatchCreateRequest::default() };
+        let permitted = self.context.auth.authorize(&self.request(()), Operation::Watch(&create));
+        let _permit = permitted.map_err(|refused| without_code(refused.into()))?;
         let mut published = self.context.store.published();
         let mut watcher = self.context.store.watch(request);
         loop {

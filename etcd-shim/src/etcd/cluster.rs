@@ -6,6 +6,7 @@
 //! particular, it takes no part in any quorum: where etcd would wait for it, this site goes on.
 
 use super::{
+    auth::Operation,
     context::Context,
     status::{self, EtcdError},
     wire::{
@@ -158,10 +159,12 @@ fn may_remove(members: &Members, this: u64, id: u64) -> Result<(), EtcdError> {
 #[tonic::async_trait]
 impl Cluster for ClusterService {
     async fn member_add(&self, request: Request<MemberAddRequest>) -> Result<Response<MemberAddResponse>, Status> {
-        let MemberAddRequest { peer_ur_ls, is_learner } = request.into_inner();
-        if peer_ur_ls.is_empty() || !peer_ur_ls.iter().all(|url| is_peer_url(url)) {
+        let urls = &request.get_ref().peer_ur_ls;
+        if urls.is_empty() || !urls.iter().all(|url| is_peer_url(url)) {
             return Err(EtcdError::MemberBadUrls.into());
         }
+        let _permit = self.context.auth.authorize(&request, Operation::MemberChange)?;
+        let MemberAddRequest { peer_ur_ls, is_learner } = request.into_inner();
         // A random id: etcd's is a hash of the URLs and the time.
         let id = Uuid::new_v4().as_u64_pair().0.max(1);
         let member = Member { id, peer_ur_ls, is_learner, ..Member::default() };
@@ -185,6 +188,7 @@ impl Cluster for ClusterService {
         &self,
         request: Request<MemberRemoveRequest>,
     ) -> Result<Response<MemberRemoveResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::MemberChange)?;
         let id = request.get_ref().id;
         let this = self.context.member.member_id;
         let remove = |members: &Members| may_remove(members, this, id).map(|()| Change::Delete(id));
@@ -196,6 +200,7 @@ impl Cluster for ClusterService {
         &self,
         request: Request<MemberUpdateRequest>,
     ) -> Result<Response<MemberUpdateResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::MemberChange)?;
         let MemberUpdateRequest { id, peer_ur_ls } = request.into_inner();
         let update = move |members: &Members| {
             let member = members.get(&id).cloned().ok_or(EtcdError::MemberNotFound)?;
@@ -208,10 +213,11 @@ impl Cluster for ClusterService {
         Ok(Response::new(MemberUpdateResponse { header: self.header(), members }))
     }
 
-    async fn member_list(&self, _request: Request<MemberListRequest>) -> Result<Response<MemberListResponse>, Status> {
+    async fn member_list(&self, request: Request<MemberListRequest>) -> Result<Response<MemberListResponse>, Status> {
         let call = self.context.metrics.calls.member_list.start();
-        let reply = MemberListResponse { header: self.header(), members: self.listed() };
-        call.end(Ok(Response::new(reply)))
+        let permitted = self.context.auth.authorize(&request, Operation::MemberList);
+        let reply = || MemberListResponse { header: self.header(), members: self.listed() };
+        call.end(permitted.map(|_| Response::new(reply())).map_err(Status::from))
     }
 
     /// A learner that never started is never in sync.
@@ -219,6 +225,7 @@ impl Cluster for ClusterService {
         &self,
         request: Request<MemberPromoteRequest>,
     ) -> Result<Response<MemberPromoteResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::MemberChange)?;
         let member = self.listed().into_iter().find(|member| member.id == request.get_ref().id);
         Err(Status::from(match member {
             None => EtcdError::MemberNotFound,

@@ -1,6 +1,6 @@
 //! What all services share: the store, this member's identity, limits, alarms.
 
-use super::{alarm::Alarms, wire::ResponseHeader};
+use super::{alarm::Alarms, auth::Auth, wire::ResponseHeader};
 use crate::{config::Limits, metrics::Metrics};
 use archipel_store::Store;
 use std::{sync::Arc, time::Duration};
@@ -26,6 +26,8 @@ pub struct Shared {
     pub progress_notify: Duration,
     /// Quota and alarms.
     pub alarms: Alarms,
+    /// Who may do what.
+    pub auth: Auth,
     /// Counters.
     pub metrics: Metrics,
     /// Cancelled when the process stops: streams end.

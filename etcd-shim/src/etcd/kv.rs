@@ -3,6 +3,7 @@
 
 use super::{
     alarm,
+    auth::Operation,
     context::Context,
     convert,
     range_stream::{self, RangeStream},
@@ -29,15 +30,29 @@ impl KvService {
         KvService { context }
     }
 
-    fn range_now(&self, request: RangeRequest) -> Result<Response<RangeResponse>, Status> {
-        validate::range(&request)?;
-        let (revision, reply) = self.context.store.range(&convert::range(request)).map_err(status::from_store)?;
+    fn range_now(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
+        validate::range(request.get_ref())?;
+        let permit = self.context.auth.authorize(&request, Operation::Range(request.get_ref()))?;
+        let request = convert::range(request.into_inner());
+        let (revision, reply) = self.context.store.range(&request).map_err(status::from_store)?;
+        self.context.auth.confirm(permit)?;
         self.context.metrics.mvcc.range.inc();
         Ok(Response::new(convert::range_response(self.context.header(revision), reply)))
     }
 
-    async fn put_now(&self, request: PutRequest) -> Result<Response<PutResponse>, Status> {
-        validate::put(&request)?;
+    fn range_stream_now(&self, request: Request<RangeRequest>) -> Result<Response<RangeStream>, Status> {
+        validate::range(request.get_ref())?;
+        let permit = self.context.auth.authorize(&request, Operation::Range(request.get_ref()))?;
+        let stream = range_stream::start(&self.context, request.into_inner())?;
+        // The stream reads the state that was pinned before this.
+        self.context.auth.confirm(permit)?;
+        Ok(Response::new(stream))
+    }
+
+    async fn put_now(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
+        validate::put(request.get_ref())?;
+        let _permit = self.context.auth.authorize(&request, Operation::Put(request.get_ref()))?;
+        let request = request.into_inner();
         self.fits(&request)?;
         self.context.alarms.admit(&self.context.store, alarm::put_bytes(&request)).await?;
         let (revision, reply) = self.context.store.put(convert::put(request)).await.map_err(status::from_store)?;
@@ -45,8 +60,13 @@ impl KvService {
         Ok(Response::new(convert::put_response(self.context.header(revision), reply)))
     }
 
-    async fn delete_range_now(&self, request: DeleteRangeRequest) -> Result<Response<DeleteRangeResponse>, Status> {
-        validate::delete_range(&request)?;
+    async fn delete_range_now(
+        &self,
+        request: Request<DeleteRangeRequest>,
+    ) -> Result<Response<DeleteRangeResponse>, Status> {
+        validate::delete_range(request.get_ref())?;
+        let _permit = self.context.auth.authorize(&request, Operation::DeleteRange(request.get_ref()))?;
+        let request = request.into_inner();
         self.fits(&request)?;
         self.context.alarms.refuse_if_corrupt()?;
         let (revision, reply) =
@@ -55,8 +75,10 @@ impl KvService {
         Ok(Response::new(convert::delete_range_response(self.context.header(revision), reply)))
     }
 
-    async fn txn_now(&self, request: TxnRequest) -> Result<Response<TxnResponse>, Status> {
-        validate::txn(&request, self.context.limits.max_txn_ops)?;
+    async fn txn_now(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
+        validate::txn(request.get_ref(), self.context.limits.max_txn_ops)?;
+        let _permit = self.context.auth.authorize(&request, Operation::Txn(request.get_ref()))?;
+        let request = request.into_inner();
         self.fits(&request)?;
         match alarm::txn_bytes(&request) {
             0 => self.context.alarms.refuse_if_corrupt()?,
@@ -67,9 +89,10 @@ impl KvService {
         Ok(Response::new(convert::txn_response(self.context.header(revision), reply)))
     }
 
-    async fn compact_now(&self, request: CompactionRequest) -> Result<Response<CompactionResponse>, Status> {
+    async fn compact_now(&self, request: Request<CompactionRequest>) -> Result<Response<CompactionResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::Compact)?;
         self.context.alarms.refuse_if_corrupt()?;
-        let CompactionRequest { revision, physical } = request;
+        let CompactionRequest { revision, physical } = request.into_inner();
         let revision = self.context.store.compact(revision, physical).await.map_err(status::from_store)?;
         Ok(Response::new(CompactionResponse { header: Some(self.context.header(revision)) }))
     }
@@ -89,17 +112,17 @@ impl Kv for KvService {
 
     async fn range(&self, request: Request<RangeRequest>) -> Result<Response<RangeResponse>, Status> {
         let call = self.context.metrics.calls.range.start();
-        call.end(self.range_now(request.into_inner()))
+        call.end(self.range_now(request))
     }
 
     async fn range_stream(&self, request: Request<RangeRequest>) -> Result<Response<RangeStream>, Status> {
         let call = self.context.metrics.calls.range_stream.start();
-        call.end(range_stream::start(&self.context, request.into_inner()).map(Response::new))
+        call.end(self.range_stream_now(request))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         let call = self.context.metrics.calls.put.start();
-        call.end(self.put_now(request.into_inner()).await)
+        call.end(self.put_now(request).await)
     }
 
     async fn delete_range(
@@ -107,16 +130,16 @@ impl Kv for KvService {
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
         let call = self.context.metrics.calls.delete_range.start();
-        call.end(self.delete_range_now(request.into_inner()).await)
+        call.end(self.delete_range_now(request).await)
     }
 
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
         let call = self.context.metrics.calls.txn.start();
-        call.end(self.txn_now(request.into_inner()).await)
+        call.end(self.txn_now(request).await)
     }
 
     async fn compact(&self, request: Request<CompactionRequest>) -> Result<Response<CompactionResponse>, Status> {
         let call = self.context.metrics.calls.compact.start();
-        call.end(self.compact_now(request.into_inner()).await)
+        call.end(self.compact_now(request).await)
     }
 }

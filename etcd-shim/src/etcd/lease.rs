@@ -2,6 +2,7 @@
 
 use super::{
     alarm,
+    auth::{Credentials, Operation},
     context::Context,
     status,
     wire::{
@@ -30,7 +31,9 @@ impl LeaseService {
         LeaseService { context }
     }
 
-    async fn grant(&self, request: LeaseGrantRequest) -> Result<Response<LeaseGrantResponse>, Status> {
+    async fn grant(&self, request: Request<LeaseGrantRequest>) -> Result<Response<LeaseGrantResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::LeaseGrant)?;
+        let request = request.into_inner();
         self.context.alarms.admit(&self.context.store, alarm::lease_bytes()).await?;
         let (revision, id, ttl) =
             self.context.store.lease_grant(request.id, request.ttl).await.map_err(status::from_store)?;
@@ -39,38 +42,57 @@ impl LeaseService {
         Ok(Response::new(LeaseGrantResponse { header, id, ttl, error: String::new() }))
     }
 
-    async fn revoke(&self, request: LeaseRevokeRequest) -> Result<Response<LeaseRevokeResponse>, Status> {
+    async fn revoke(&self, request: Request<LeaseRevokeRequest>) -> Result<Response<LeaseRevokeResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::LeaseRevoke { id: request.get_ref().id })?;
+        let request = request.into_inner();
         self.context.alarms.refuse_if_corrupt()?;
         let revision = self.context.store.lease_revoke(request.id).await.map_err(status::from_store)?;
         self.context.metrics.lease.revoked.inc();
         Ok(Response::new(LeaseRevokeResponse { header: Some(self.context.header(revision)) }))
     }
 
-    fn time_to_live(&self, request: &LeaseTimeToLiveRequest) -> LeaseTimeToLiveResponse {
-        let found = self.context.store.lease_time_to_live(request.id, request.keys);
+    fn leases(&self, request: &Request<LeaseLeasesRequest>) -> Result<Response<LeaseLeasesResponse>, Status> {
+        let permit = self.context.auth.authorize(request, Operation::LeaseLeases)?;
+        let leases = self.context.store.leases().into_iter().map(|id| LeaseStatus { id }).collect();
+        self.context.auth.confirm(permit)?;
+        Ok(Response::new(LeaseLeasesResponse { header: Some(self.context.header_now()), leases }))
+    }
+
+    fn time_to_live(
+        &self,
+        request: &Request<LeaseTimeToLiveRequest>,
+    ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
+        let LeaseTimeToLiveRequest { id, keys } = *request.get_ref();
+        let permit = self.context.auth.authorize(request, Operation::LeaseTimeToLive { id, keys })?;
+        let found = self.context.store.lease_time_to_live(id, keys);
+        self.context.auth.confirm(permit)?;
         let header = Some(self.context.header_now());
-        match found {
+        let reply = match found {
             Some(lease) => LeaseTimeToLiveResponse {
                 header,
-                id: request.id,
+                id,
                 ttl: lease.remaining_s,
                 granted_ttl: lease.granted_s,
                 keys: lease.keys,
             },
-            None => {
-                LeaseTimeToLiveResponse { header, id: request.id, ttl: TTL_UNKNOWN, granted_ttl: 0, keys: Vec::new() }
-            }
-        }
+            None => LeaseTimeToLiveResponse { header, id, ttl: TTL_UNKNOWN, granted_ttl: 0, keys: Vec::new() },
+        };
+        Ok(Response::new(reply))
     }
 }
 
 /// One reply a request: the granted TTL, or 0 if there is no such lease.
-async fn keep_alive(context: Context, request: LeaseKeepAliveRequest) -> LeaseKeepAliveResponse {
+async fn keep_alive(
+    context: &Context,
+    credentials: &Credentials,
+    request: LeaseKeepAliveRequest,
+) -> Result<LeaseKeepAliveResponse, Status> {
+    let _permit = context.auth.authorize_as(credentials, Operation::LeaseKeepAlive { id: request.id })?;
     let ttl = context.store.lease_keep_alive(request.id).await.unwrap_or(0);
     if ttl > 0 {
         context.metrics.lease.renewed.inc();
     }
-    LeaseKeepAliveResponse { header: Some(context.header_now()), id: request.id, ttl }
+    Ok(LeaseKeepAliveResponse { header: Some(context.header_now()), id: request.id, ttl })
 }
 
 #[tonic::async_trait]
@@ -79,7 +101,7 @@ impl Lease for LeaseService {
 
     async fn lease_grant(&self, request: Request<LeaseGrantRequest>) -> Result<Response<LeaseGrantResponse>, Status> {
         let call = self.context.metrics.calls.lease_grant.start();
-        call.end(self.grant(request.into_inner()).await)
+        call.end(self.grant(request).await)
     }
 
     async fn lease_revoke(
@@ -87,7 +109,7 @@ impl Lease for LeaseService {
         request: Request<LeaseRevokeRequest>,
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
         let call = self.context.metrics.calls.lease_revoke.start();
-        call.end(self.revoke(request.into_inner()).await)
+        call.end(self.revoke(request).await)
     }
 
     async fn lease_keep_alive(
@@ -95,15 +117,10 @@ impl Lease for LeaseService {
         request: Request<Streaming<LeaseKeepAliveRequest>>,
     ) -> Result<Response<Self::LeaseKeepAliveStream>, Status> {
         let call = self.context.metrics.calls.lease_keep_alive.start();
-        let context = self.context.clone();
+        let (context, credentials) = (self.context.clone(), Credentials::of(&request));
         let replies = request.into_inner().then(move |request| {
-            let context = context.clone();
-            async move {
-                match request {
-                    Ok(request) => Ok(keep_alive(context, request).await),
-                    Err(status) => Err(status),
-                }
-            }
+            let (context, credentials) = (context.clone(), credentials.clone());
+            async move { keep_alive(&context, &credentials, request?).await }
         });
         call.end(Ok(Response::new(Box::pin(replies))))
     }
@@ -113,15 +130,14 @@ impl Lease for LeaseService {
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
         let call = self.context.metrics.calls.lease_time_to_live.start();
-        call.end(Ok(Response::new(self.time_to_live(request.get_ref()))))
+        call.end(self.time_to_live(&request))
     }
 
     async fn lease_leases(
         &self,
-        _request: Request<LeaseLeasesRequest>,
+        request: Request<LeaseLeasesRequest>,
     ) -> Result<Response<LeaseLeasesResponse>, Status> {
         let call = self.context.metrics.calls.lease_leases.start();
-        let leases = self.context.store.leases().into_iter().map(|id| LeaseStatus { id }).collect();
-        call.end(Ok(Response::new(LeaseLeasesResponse { header: Some(self.context.header_now()), leases })))
+        call.end(self.leases(&request))
     }
 }

@@ -29,7 +29,7 @@ pub use context::{Context, Member, Shared};
 pub mod alarm;
 pub mod compactor;
 
-mod auth;
+pub mod auth;
 mod caller;
 mod cluster;
 mod convert;

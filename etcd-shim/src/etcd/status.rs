@@ -32,6 +32,25 @@ pub enum EtcdError {
     TooManyRequests,
     AuthNotEnabled,
     Corrupt,
+    RootUserNotExist,
+    RootRoleNotExist,
+    UserAlreadyExist,
+    UserEmpty,
+    UserNotFound,
+    RoleAlreadyExist,
+    RoleNotFound,
+    RoleEmpty,
+    AuthFailed,
+    NoPasswordUser,
+    PermissionNotGiven,
+    PermissionDenied,
+    RoleNotGranted,
+    PermissionNotGranted,
+    InvalidAuthToken,
+    InvalidAuthManagement,
+    AuthOldRevision,
+    PasswordTooLong,
+    TokenVerifyOnly,
     BadLeaderTransferee,
     WrongDowngradeVersionFormat,
     InvalidDowngradeTargetVersion,
@@ -66,6 +85,25 @@ impl EtcdError {
         EtcdError::TooManyRequests,
         EtcdError::AuthNotEnabled,
         EtcdError::Corrupt,
+        EtcdError::RootUserNotExist,
+        EtcdError::RootRoleNotExist,
+        EtcdError::UserAlreadyExist,
+        EtcdError::UserEmpty,
+        EtcdError::UserNotFound,
+        EtcdError::RoleAlreadyExist,
+        EtcdError::RoleNotFound,
+        EtcdError::RoleEmpty,
+        EtcdError::AuthFailed,
+        EtcdError::NoPasswordUser,
+        EtcdError::PermissionNotGiven,
+        EtcdError::PermissionDenied,
+        EtcdError::RoleNotGranted,
+        EtcdError::PermissionNotGranted,
+        EtcdError::InvalidAuthToken,
+        EtcdError::InvalidAuthManagement,
+        EtcdError::AuthOldRevision,
+        EtcdError::PasswordTooLong,
+        EtcdError::TokenVerifyOnly,
         EtcdError::BadLeaderTransferee,
         EtcdError::WrongDowngradeVersionFormat,
         EtcdError::InvalidDowngradeTargetVersion,
@@ -112,6 +150,28 @@ impl EtcdError {
             }
             E::InvalidDowngradeTargetVersion => (Code::InvalidArgument, "etcdserver: invalid downgrade target version"),
             E::DowngradeInProcess => (Code::FailedPrecondition, "etcdserver: cluster has a downgrade job in progress"),
+            E::RootUserNotExist => (Code::FailedPrecondition, "etcdserver: root user does not exist"),
+            E::RootRoleNotExist => (Code::FailedPrecondition, "etcdserver: root user does not have root role"),
+            E::UserAlreadyExist => (Code::FailedPrecondition, "etcdserver: user name already exists"),
+            E::UserEmpty => (Code::InvalidArgument, "etcdserver: user name is empty"),
+            E::UserNotFound => (Code::FailedPrecondition, "etcdserver: user name not found"),
+            E::RoleAlreadyExist => (Code::FailedPrecondition, "etcdserver: role name already exists"),
+            E::RoleNotFound => (Code::FailedPrecondition, "etcdserver: role name not found"),
+            E::RoleEmpty => (Code::InvalidArgument, "etcdserver: role name is empty"),
+            E::AuthFailed => (Code::InvalidArgument, "etcdserver: authentication failed, invalid user ID or password"),
+            // etcd has no row for these three and sends its own error's text.
+            E::NoPasswordUser => {
+                (Code::Unknown, "auth: authentication failed, password was given for no password user")
+            }
+            E::PasswordTooLong => (Code::Unknown, "bcrypt: password length exceeds 72 bytes"),
+            E::TokenVerifyOnly => (Code::Unknown, "auth: token signing attempted with verify-only key"),
+            E::PermissionNotGiven => (Code::InvalidArgument, "etcdserver: permission not given"),
+            E::PermissionDenied => (Code::PermissionDenied, "etcdserver: permission denied"),
+            E::RoleNotGranted => (Code::FailedPrecondition, "etcdserver: role is not granted to the user"),
+            E::PermissionNotGranted => (Code::FailedPrecondition, "etcdserver: permission is not granted to the role"),
+            E::InvalidAuthToken => (Code::Unauthenticated, "etcdserver: invalid auth token"),
+            E::InvalidAuthManagement => (Code::InvalidArgument, "etcdserver: invalid auth management"),
+            E::AuthOldRevision => (Code::InvalidArgument, "etcdserver: revision of auth store is old"),
             E::BadLeaderTransferee => (Code::FailedPrecondition, "etcdserver: bad leader transferee"),
             E::Stopped => (Code::Unavailable, "etcdserver: server stopped"),
         }
@@ -132,6 +192,16 @@ pub const ELECTION_NO_LEADER: &str = "election: no leader";
 pub const ELECTION_NOT_LEADER: &str = "election: not leader";
 /// A request that has to say who speaks, and does not (etcd server/etcdserver/api/v3election/election.go).
 pub const ELECTION_LEADER_REQUIRED: &str = "\"leader\" field must be provided";
+/// Reason of a watch that is not permitted: the whole of Go's text for a status, not only its message
+/// (etcd server/etcdserver/api/v3rpc/watch.go).
+#[must_use]
+pub fn watch_refusal(error: EtcdError) -> String {
+    let (code, text) = match error {
+        EtcdError::InvalidAuthToken | EtcdError::AuthOldRevision | EtcdError::UserEmpty => error.row(),
+        _ => EtcdError::PermissionDenied.row(),
+    };
+    format!("rpc error: code = {code:?} desc = {text}")
+}
 
 impl From<EtcdError> for Status {
     fn from(error: EtcdError) -> Status {
@@ -179,6 +249,7 @@ mod tests {
     fn texts_are_unique_and_etcds() {
         let texts: BTreeSet<_> = EtcdError::ALL.iter().map(|error| error.row().1).collect();
         assert_eq!(texts.len(), EtcdError::ALL.len());
-        assert!(texts.iter().all(|text| text.starts_with("etcdserver: ")));
+        let named = |error: &&EtcdError| error.row().0 != Code::Unknown;
+        assert!(EtcdError::ALL.iter().filter(named).all(|error| error.row().1.starts_with("etcdserver: ")));
     }
 }

@@ -64,12 +64,22 @@ pub enum Table {
     Entry = 6,
     /// Merges that had to drop or combine a concurrent write.
     Conflict = 7,
+    /// Users, roles and whether they are asked for.
+    Auth = 8,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 7] =
-        [Table::Site, Table::Lease, Table::Peer, Table::Share, Table::Object, Table::Entry, Table::Conflict];
+    pub const ALL: [Table; 8] = [
+        Table::Site,
+        Table::Lease,
+        Table::Peer,
+        Table::Share,
+        Table::Object,
+        Table::Entry,
+        Table::Conflict,
+        Table::Auth,
+    ];
 
     /// The table with this number on disk.
     pub fn from_byte(byte: u8) -> Option<Table> {

@@ -168,6 +168,11 @@ impl State {
             .into_iter()
     }
 
+    /// Keys that are attached to any lease, by lease and key.
+    pub(crate) fn attached_keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.attached.range(Bound::Unbounded, Bound::Unbounded).map(|(attachment, ())| &attachment.key)
+    }
+
     /// A row of a table.
     pub(crate) fn row(&self, table: Table, key: &[u8]) -> Option<&Row> {
         self.tables.get(&table)?.get(key)

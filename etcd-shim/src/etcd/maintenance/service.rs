@@ -6,6 +6,7 @@ use crate::{
     config::{ETCD_STORAGE_VERSION, ETCD_VERSION},
     etcd::{
         alarm::{Alarm, Raised},
+        auth::Operation,
         context::Context,
         status::{self, EtcdError},
         wire::{
@@ -69,7 +70,13 @@ impl MaintenanceService {
 
     /// As etcd, GET looks at no member, and a change without a kind changes nothing
     /// (server/etcdserver/apply/backend.go).
-    async fn alarm_now(&self, request: AlarmRequest) -> Result<AlarmResponse, Status> {
+    async fn alarm_now(&self, request: Request<AlarmRequest>) -> Result<AlarmResponse, Status> {
+        let operation = match request.get_ref().action() {
+            AlarmAction::Get => Operation::AlarmGet,
+            AlarmAction::Activate | AlarmAction::Deactivate => Operation::AlarmChange,
+        };
+        let _permit = self.context.auth.authorize(&request, operation)?;
+        let request = request.into_inner();
         let (alarms, store) = (&self.context.alarms, &self.context.store);
         let raised = kind_of(request.alarm()).map(|alarm| Raised { alarm, member_id: request.member_id });
         let changed = match (request.action(), raised) {
@@ -87,7 +94,16 @@ impl MaintenanceService {
         Ok(AlarmResponse { header: Some(self.context.header_now()), alarms: changed })
     }
 
-    async fn hash_kv_now(&self, requested: i64) -> Result<HashKvResponse, Status> {
+    async fn defragment_now(&self, request: &Request<DefragmentRequest>) -> Result<DefragmentResponse, Status> {
+        let _permit = self.context.auth.authorize(request, Operation::Defragment)?;
+        let store = self.context.store.clone();
+        blocking(move || store.maintain()).await?;
+        Ok(DefragmentResponse { header: None })
+    }
+
+    async fn hash_kv_now(&self, request: &Request<HashKvRequest>) -> Result<HashKvResponse, Status> {
+        let _permit = self.context.auth.authorize(request, Operation::Hash)?;
+        let requested = request.get_ref().revision;
         let view = self.context.store.view();
         let (revision, compact_revision) = (view.revision(), view.compact_revision());
         let hash = blocking(move || hash::at(&view, requested)).await?;
@@ -154,33 +170,34 @@ impl Maintenance for MaintenanceService {
 
     async fn alarm(&self, request: Request<AlarmRequest>) -> Result<Response<AlarmResponse>, Status> {
         let call = self.context.metrics.calls.alarm.start();
-        call.end(self.alarm_now(request.into_inner()).await.map(Response::new))
+        call.end(self.alarm_now(request).await.map(Response::new))
     }
 
-    async fn status(&self, _request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+    async fn status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         let call = self.context.metrics.calls.status.start();
-        call.end(Ok(Response::new(self.status_now())))
+        let permitted = self.context.auth.authorize(&request, Operation::Status);
+        call.end(permitted.map(|_| Response::new(self.status_now())).map_err(Status::from))
     }
 
     /// Removes what compaction hides, makes a checkpoint and cleans segments: what maintenance does when it is due, now.
     /// etcd's reply has no header either.
-    async fn defragment(&self, _request: Request<DefragmentRequest>) -> Result<Response<DefragmentResponse>, Status> {
+    async fn defragment(&self, request: Request<DefragmentRequest>) -> Result<Response<DefragmentResponse>, Status> {
         let call = self.context.metrics.calls.defragment.start();
-        let store = self.context.store.clone();
-        let done = blocking(move || store.maintain()).await;
-        call.end(done.map(|()| Response::new(DefragmentResponse { header: None })))
+        call.end(self.defragment_now(&request).await.map(Response::new))
     }
 
-    async fn hash(&self, _request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+    async fn hash(&self, request: Request<HashRequest>) -> Result<Response<HashResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::Hash)?;
         self.hash_now().await.map(Response::new)
     }
 
     async fn hash_kv(&self, request: Request<HashKvRequest>) -> Result<Response<HashKvResponse>, Status> {
         let call = self.context.metrics.calls.hash_kv.start();
-        call.end(self.hash_kv_now(request.get_ref().revision).await.map(Response::new))
+        call.end(self.hash_kv_now(&request).await.map(Response::new))
     }
 
-    async fn snapshot(&self, _request: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
+    async fn snapshot(&self, request: Request<SnapshotRequest>) -> Result<Response<Self::SnapshotStream>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::Snapshot)?;
         // As etcd's, the replies have no header.
         let reply = |chunk: snapshot::Chunk| SnapshotResponse {
             header: None,
@@ -194,6 +211,7 @@ impl Maintenance for MaintenanceService {
 
     /// The only member is the leader; nobody else can become it.
     async fn move_leader(&self, request: Request<MoveLeaderRequest>) -> Result<Response<MoveLeaderResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::MoveLeader)?;
         if request.get_ref().target_id == self.context.member.member_id {
             return Ok(Response::new(MoveLeaderResponse { header: None }));
         }
@@ -201,6 +219,7 @@ impl Maintenance for MaintenanceService {
     }
 
     async fn downgrade(&self, request: Request<DowngradeRequest>) -> Result<Response<DowngradeResponse>, Status> {
+        let _permit = self.context.auth.authorize(&request, Operation::Downgrade)?;
         self.downgrade_now(request.into_inner()).await.map(Response::new)
     }
 }

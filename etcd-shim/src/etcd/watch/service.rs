@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use crate::etcd::{
+    auth::Credentials,
     context::Context,
     wire::{WatchRequest, WatchResponse, watch_server::Watch},
 };
@@ -35,7 +36,8 @@ impl Watch for WatchService {
         let call = self.context.metrics.calls.watch.start();
         let (output, responses) = mpsc::channel(OUTPUT_RESPONSES_MAX);
         // Ends when the client closes its half, goes away, or the process stops.
-        tokio::spawn(Session::new(self.context.clone(), output).run(request.into_inner()));
+        let session = Session::new(self.context.clone(), Credentials::of(&request), output);
+        tokio::spawn(session.run(request.into_inner()));
         call.end(Ok(Response::new(ReceiverStream::new(responses))))
     }
 }

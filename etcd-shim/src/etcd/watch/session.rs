@@ -6,6 +6,7 @@ use super::{
     watched::{Progress, Watched, stream_progress},
 };
 use crate::etcd::{
+    auth::{Credentials, Operation},
     context::Context,
     convert,
     status::{self, EtcdError},
@@ -40,6 +41,8 @@ struct Gone;
 #[derive(Debug)]
 pub(super) struct Session {
     context: Context,
+    /// Who opened the stream; each watch is permitted on its own, when it is created.
+    credentials: Credentials,
     output: mpsc::Sender<Result<WatchResponse, Status>>,
     watchers: BTreeMap<i64, Watched>,
     next_id: i64,
@@ -48,8 +51,12 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(context: Context, output: mpsc::Sender<Result<WatchResponse, Status>>) -> Session {
-        Session { context, output, watchers: BTreeMap::new(), next_id: 0, progress_wanted: false }
+    pub(super) fn new(
+        context: Context,
+        credentials: Credentials,
+        output: mpsc::Sender<Result<WatchResponse, Status>>,
+    ) -> Session {
+        Session { context, credentials, output, watchers: BTreeMap::new(), next_id: 0, progress_wanted: false }
     }
 
     /// Serves the stream until it ends.
@@ -153,7 +160,7 @@ impl Session {
             watch_id: id,
             created: true,
             canceled: refusal.is_some(),
-            cancel_reason: refusal.unwrap_or_default().to_owned(),
+            cancel_reason: refusal.unwrap_or_default(),
             ..WatchResponse::default()
         };
         if !response.canceled {
@@ -165,15 +172,19 @@ impl Session {
     }
 
     /// Why a watch is refused, if it is.
-    fn refusal(&self, create: &WatchCreateRequest) -> Option<&'static str> {
+    fn refusal(&self, create: &WatchCreateRequest) -> Option<String> {
         if create.start_revision < 0 {
-            return Some(EtcdError::Compacted.row().1);
+            return Some(EtcdError::Compacted.row().1.to_owned());
+        }
+        if let Err(refused) = self.context.auth.authorize_as(&self.credentials, Operation::Watch(create)) {
+            return Some(status::watch_refusal(refused));
         }
         let end = create.range_end.as_ref();
         if !end.is_empty() && end != [0] && create.key.as_ref() >= end {
-            return Some(status::WATCH_RANGE_EMPTY);
+            return Some(status::WATCH_RANGE_EMPTY.to_owned());
         }
-        self.watchers.contains_key(&create.watch_id).then_some(status::WATCH_ID_TAKEN).filter(|_| create.watch_id != 0)
+        let taken = create.watch_id != 0 && self.watchers.contains_key(&create.watch_id);
+        taken.then(|| status::WATCH_ID_TAKEN.to_owned())
     }
 
     /// The client's id, or the next free one if it left the choice to us.
