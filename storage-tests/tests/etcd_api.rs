@@ -6,6 +6,10 @@
 // A step that cannot be done fails the test.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "etcd_api/auth.rs"]
+mod auth;
+#[path = "etcd_api/auth_matrix.rs"]
+mod auth_matrix;
 #[path = "etcd_api/cluster.rs"]
 mod cluster;
 #[path = "etcd_api/etcdctl.rs"]

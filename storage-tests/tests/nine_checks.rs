@@ -9,8 +9,9 @@ use archipel_storage_tests::{
     client::{
         Client, delete_op, kv, put_op, range_op, revision,
         wire::{
-            AuthStatusRequest, AuthenticateRequest, CompactionRequest, Compare, DeleteRangeRequest, LeaseGrantRequest,
-            PutRequest, RangeRequest, WatchCreateRequest, compare, event::EventType,
+            AuthEnableRequest, AuthUserAddRequest, AuthUserGrantRoleRequest, AuthenticateRequest, CompactionRequest,
+            Compare, DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, WatchCreateRequest, compare,
+            event::EventType,
         },
     },
     site::Site,
@@ -122,15 +123,28 @@ async fn five_a_lease_expires_with_its_keys_in_one_revision() {
     assert_eq!(client.kv.put(put).await.unwrap_err().code(), Code::NotFound);
 }
 
-/// There are no accounts yet. A client that brings a user is told so, and not let in as somebody.
+/// Without accounts a password is not ignored; with them only the right one opens, and only what it may open.
 #[tokio::test]
-async fn six_a_password_is_refused_and_not_ignored() {
+async fn six_a_wrong_password_opens_nothing() {
     let (_site, mut client) = site().await;
-    let request = AuthenticateRequest { name: "root".into(), password: "wrong".into() };
-    let refusal = client.auth.authenticate(request).await.unwrap_err();
+    let authenticate = |password: &str| AuthenticateRequest { name: "root".into(), password: password.into() };
+    let refusal = client.auth.authenticate(authenticate("wrong")).await.unwrap_err();
     assert_eq!(refusal.code(), Code::FailedPrecondition);
     assert_eq!(refusal.message(), "etcdserver: authentication is not enabled");
-    assert!(!client.auth.auth_status(AuthStatusRequest {}).await.unwrap().into_inner().enabled);
+    client.put("a", "1").await.unwrap();
+    let user = AuthUserAddRequest { name: "root".into(), password: "right".into(), ..AuthUserAddRequest::default() };
+    client.auth.user_add(user).await.unwrap();
+    let grant = AuthUserGrantRoleRequest { user: "root".into(), role: "root".into() };
+    client.auth.user_grant_role(grant).await.unwrap();
+    client.auth.auth_enable(AuthEnableRequest {}).await.unwrap();
+    let refusal = client.auth.authenticate(authenticate("wrong")).await.unwrap_err();
+    assert_eq!(refusal.code(), Code::InvalidArgument);
+    assert_eq!(refusal.message(), "etcdserver: authentication failed, invalid user ID or password");
+    assert_eq!(client.get("a").await.unwrap_err().message(), "etcdserver: user name is empty");
+    let token = client.auth.authenticate(authenticate("right")).await.unwrap().into_inner().token;
+    let mut read = tonic::Request::new(RangeRequest { key: "a".into(), ..RangeRequest::default() });
+    read.metadata_mut().insert("token", token.parse().unwrap());
+    assert_eq!(client.kv.range(read).await.unwrap().into_inner().count, 1);
 }
 
 #[tokio::test]

@@ -87,9 +87,14 @@ fn changed<T>(
     writes: &mut Vec<RowWrite>,
 ) {
     for (name, value) in new {
-        // What was not touched is the same object.
-        if !old.get(name).is_some_and(|before| Arc::ptr_eq(before, value)) {
-            writes.push((row_key(kind, name), Some(encode(name, value).into())));
+        let before = old.get(name);
+        // What was not touched is the same object; what a user's roles add up to is no part of its row.
+        if before.is_some_and(|before| Arc::ptr_eq(before, value)) {
+            continue;
+        }
+        let row = encode(name, value);
+        if before.is_none_or(|before| encode(name, before) != row) {
+            writes.push((row_key(kind, name), Some(row.into())));
         }
     }
     writes.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| (row_key(kind, name), None)));
