@@ -7,7 +7,7 @@ use election_wire::election_client::ElectionClient;
 use lock_wire::lock_client::LockClient;
 use prost::Message;
 use std::time::Duration;
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{sync::mpsc, task::JoinHandle, time::timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming, transport::Channel};
 use wire::{
@@ -151,18 +151,20 @@ impl Client {
         self.watch_stream_as("").await
     }
 
-    /// Opens a watch stream with a token; "" = none.
+    /// Opens a watch stream with a token; "" = none. It is not waited for: etcd says nothing, not even that the stream is
+    /// open, before the first watch is asked for.
     ///
     /// # Errors
-    /// The server's.
+    /// None here; the server's are seen by the first response.
     pub async fn watch_stream_as(&mut self, token: &str) -> Result<WatchStream, Status> {
         let (requests, outgoing) = mpsc::channel(WATCH_REQUESTS);
         let mut request = Request::new(ReceiverStream::new(outgoing));
         if !token.is_empty() {
             request.metadata_mut().insert("token", token.parse().expect("a token is text"));
         }
-        let responses = self.watch.watch(request).await?.into_inner();
-        Ok(WatchStream { requests, responses })
+        let mut client = self.watch.clone();
+        let opening = tokio::spawn(async move { client.watch(request).await.map(tonic::Response::into_inner) });
+        Ok(WatchStream { requests, responses: Responses::Opening(opening) })
     }
 }
 
@@ -204,7 +206,26 @@ pub fn delete_op(key: &str) -> RequestOp {
 #[derive(Debug)]
 pub struct WatchStream {
     requests: mpsc::Sender<WatchRequest>,
-    responses: Streaming<WatchResponse>,
+    responses: Responses,
+}
+
+#[derive(Debug)]
+enum Responses {
+    Opening(JoinHandle<Result<Streaming<WatchResponse>, Status>>),
+    Open(Streaming<WatchResponse>),
+}
+
+impl Responses {
+    async fn message(&mut self) -> Result<Option<WatchResponse>, Status> {
+        if let Responses::Opening(opening) = self {
+            let open = opening.await.map_err(|error| Status::internal(error.to_string()))?;
+            *self = Responses::Open(open?);
+        }
+        match self {
+            Responses::Open(responses) => responses.message().await,
+            Responses::Opening(_) => Err(Status::internal("the stream is not open")),
+        }
+    }
 }
 
 impl WatchStream {

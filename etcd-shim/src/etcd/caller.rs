@@ -9,8 +9,8 @@ use super::{
     lease::LeaseService,
     wire::{
         Compare, LeaseGrantRequest, LeaseRevokeRequest, RangeRequest, RangeResponse, RequestOp, ResponseHeader,
-        TxnRequest, TxnResponse, WatchCreateRequest, compare::CompareTarget, compare::TargetUnion, kv_server::Kv, lease_server::Lease,
-        range_request::SortOrder, range_request::SortTarget, request_op::Request as Op,
+        TxnRequest, TxnResponse, WatchCreateRequest, compare::CompareTarget, compare::TargetUnion, kv_server::Kv,
+        lease_server::Lease, range_request::SortOrder, range_request::SortTarget, request_op::Request as Op,
     },
 };
 use archipel_store::{

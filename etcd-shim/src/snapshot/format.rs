@@ -33,7 +33,7 @@ pub(super) const DIGEST_BYTES: u64 = 32;
 /// Largest payload that is read: a version is at most a request, and requests are far smaller.
 pub(super) const PAYLOAD_BYTES_MAX: u32 = 64 << 20;
 /// Tables that belong to any copy of the site.
-pub(super) const TABLES: &[Table] = &[Table::Lease];
+pub(super) const TABLES: &[Table] = &[Table::Lease, Table::Auth];
 
 /// Kind of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -348,5 +348,6 @@ async fn accounts_survive_a_restart_and_simple_tokens_do_not() {
 async fn a_site_without_accounts_asks_nobody() {
     let (_site, mut client) = site().await;
     get(&mut client, "wrong.1", "a").await.unwrap();
-    assert!(client.watch_stream_as("wrong.1").await.is_ok());
+    let mut stream = client.watch_stream_as("wrong.1").await.unwrap();
+    assert!(!stream.create(WatchCreateRequest { key: "a".into(), ..WatchCreateRequest::default() }).await.canceled);
 }

@@ -15,8 +15,8 @@ use archipel_storage_tests::client::{
         AuthenticateRequest, CompactionRequest, Compare, DefragmentRequest, DeleteRangeRequest, DowngradeRequest,
         HashKvRequest, HashRequest, LeaseGrantRequest, LeaseKeepAliveRequest, LeaseLeasesRequest, LeaseRevokeRequest,
         LeaseTimeToLiveRequest, MemberAddRequest, MemberListRequest, MemberPromoteRequest, MemberRemoveRequest,
-        MemberUpdateRequest, MoveLeaderRequest, PutRequest, RangeRequest, RequestOp, StatusRequest, TxnRequest,
-        WatchCreateRequest, alarm_request::AlarmAction, permission::Type, request_op::Request as Op,
+        MemberUpdateRequest, MoveLeaderRequest, PutRequest, RangeRequest, RequestOp, SnapshotRequest, StatusRequest,
+        TxnRequest, WatchCreateRequest, alarm_request::AlarmAction, permission::Type, request_op::Request as Op,
     },
 };
 use std::{collections::BTreeSet, pin::Pin};
@@ -92,9 +92,8 @@ fn delete(key: &'static str, end: &'static str, prev_kv: bool) -> DeleteRangeReq
 /// An operation that ann may do, beside `op`, which she may or may not do, so many transactions deep.
 fn nested(op: Op, depth: usize) -> TxnRequest {
     let wrap = |op: RequestOp| TxnRequest { success: vec![range_op("b1")], failure: vec![op], ..TxnRequest::default() };
-    (0..depth).fold(wrap(RequestOp { request: Some(op) }), |txn, _| {
-        wrap(RequestOp { request: Some(Op::RequestTxn(txn)) })
-    })
+    (0..depth)
+        .fold(wrap(RequestOp { request: Some(op) }), |txn, _| wrap(RequestOp { request: Some(Op::RequestTxn(txn)) }))
 }
 
 fn compare(key: &'static str) -> TxnRequest {
@@ -240,6 +239,7 @@ fn cluster_and_maintenance_rows() -> Vec<Row> {
         row!("Maintenance.Defragment", Root, maintenance.defragment, DefragmentRequest {}),
         row!("Maintenance.Hash", Root, maintenance.hash, HashRequest {}),
         row!("Maintenance.HashKV", Root, maintenance.hash_kv, HashKvRequest::default()),
+        stream_row!("Maintenance.Snapshot", Root, maintenance.snapshot, SnapshotRequest {}),
         row!("Maintenance.MoveLeader", Root, maintenance.move_leader, MoveLeaderRequest { target_id: 99 }),
         row!("Maintenance.Downgrade", Root, maintenance.downgrade, DowngradeRequest::default()),
     ]
