@@ -108,7 +108,7 @@ impl Caller {
                 ..oldest(prefix)
             };
             let (header, reply) = self.range(request).await?;
-            let Some(youngest) = reply.kvs.first().and_then(|kv| key(kv)) else { return Ok(()) };
+            let Some(youngest) = reply.kvs.first().and_then(key) else { return Ok(()) };
             let watch =
                 WatchRequest { key: youngest, start_revision: header.revision + 1, no_put: true, ..Default::default() };
             // However the wait ends, the next look decides.

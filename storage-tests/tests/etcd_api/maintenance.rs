@@ -77,7 +77,7 @@ async fn fill(client: &mut Client, bytes: usize, puts_max: usize) -> Status {
 async fn a_full_store_refuses_writes_until_room_is_made() {
     let (mut site, mut client) = site_with(&["--quota-backend-bytes=53248"]).await;
     client.put("small", "1").await.expect("an empty store has room");
-    let refusal = fill(&mut client, 4096, 20).await;
+    let refusal = fill(&mut client, 4096, 200).await;
     assert_eq!((refusal.code(), refusal.message()), (Code::ResourceExhausted, NO_SPACE));
     assert!(site.http_get("/health").unwrap().contains("ALARM NOSPACE"));
     assert!(site.http_get("/health?exclude=NOSPACE").unwrap().starts_with("HTTP/1.1 200"));
