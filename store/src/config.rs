@@ -1,5 +1,6 @@
 //! What a site's operator decides about its store.
 
+use crate::limits::VALUE_CACHE_BYTES_DEFAULT;
 use std::path::PathBuf;
 
 /// Settings of a store. `dir` and `site_name` have no sensible default; the others do.
@@ -21,6 +22,8 @@ pub struct Config {
     pub checkpoint_bytes: u64,
     /// A checkpoint of the index is made after this time, if anything was written.
     pub checkpoint_interval_ms: u64,
+    /// Bytes of values that stay in memory; the others are read from the log when somebody asks for them.
+    pub value_cache_bytes: u64,
     /// Run the expiry, checkpoint and cleaning threads. A simulation turns them off and calls
     /// [`crate::Store::expire_leases`] and [`crate::Store::maintain`] itself.
     pub background: bool,
@@ -38,6 +41,7 @@ impl Config {
             fsync: true,
             checkpoint_bytes: 256 << 20,
             checkpoint_interval_ms: 60_000,
+            value_cache_bytes: VALUE_CACHE_BYTES_DEFAULT,
             background: true,
         }
     }

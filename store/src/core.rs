@@ -10,9 +10,9 @@ use crate::limits::{
     LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE, TABLE_INLINE_BYTES_MAX,
 };
 use crate::log::{CleanError, Cleaner, LogPoint, Table};
-use crate::mvcc::{OlderKey, State, Version};
+use crate::mvcc::{Key, OlderKey, State, Version};
 use crate::revision::Revision;
-use crate::sequencer::{self, CheckpointWork, Dirty, Sequencer, Ticket};
+use crate::sequencer::{self, CheckpointWork, Copied, Dirty, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, lock};
 use bytes::Bytes;
 use std::collections::BTreeSet;
@@ -147,9 +147,11 @@ impl Core {
             return Ok(());
         }
         let mut entered = self.sequencer.enter()?;
-        let CheckpointWork { dirty, state, point } = entered.begin_checkpoint();
+        let CheckpointWork { mut dirty, state, point } = entered.begin_checkpoint();
         // The index may name only what is durable in the log.
         Ticket::new(entered.settle()).wait()?;
+        dirty.keys.sort_unstable();
+        dirty.keys.dedup();
         match self.write_index(&dirty, &state, checkpoint.point, point) {
             Ok(()) => checkpoint.point = point,
             Err(error) => {
@@ -215,7 +217,13 @@ impl Core {
             self.make_checkpoint(checkpoint)?;
         }
         match self.cleaner.free_segment(segment) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                // Published, so that the states that held the file go and it can be used again.
+                let mut entered = self.sequencer.enter()?;
+                entered.freed();
+                entered.nudge();
+                Ok(true)
+            }
             Err(CleanError::Stopped(fatal)) => {
                 self.sequencer.stop(&fatal.to_string());
                 Err(RequestError::Stopped(fatal.to_string()))
@@ -230,26 +238,39 @@ impl Core {
     /// Appends what is live of a segment again; returns when that is durable and published.
     fn move_live(&self, segment: u64) -> Result<(), Moving> {
         let mut refused = Ok(());
-        let mut moved = 0_usize;
+        let mut copied = Vec::new();
+        let mut records = 0_usize;
         let scanned = self.cleaner.scan_segment(segment, &mut |replayed| {
-            refused = self.move_record(replayed, &mut moved);
+            refused = self.move_record(replayed, &mut records, &mut copied);
             if refused.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         refused.map_err(Moving::Refused)?;
         scanned.map_err(Moving::Unreadable)?;
-        let entered = self.sequencer.enter().map_err(Moving::Refused)?;
-        Ticket::new(entered.settle()).wait().map_err(Moving::Refused)
+        self.copied(&mut copied).map_err(Moving::Refused)
     }
 
-    fn move_record(&self, replayed: crate::log::Replayed, moved: &mut usize) -> Result<(), RequestError> {
+    fn move_record(
+        &self,
+        replayed: crate::log::Replayed,
+        records: &mut usize,
+        copied: &mut Vec<Copied>,
+    ) -> Result<(), RequestError> {
         let mut entered = self.sequencer.enter()?;
-        if !entered.relocate(replayed)? {
-            return Ok(());
-        }
-        let ticket = Ticket::new(Some(entered.push()));
-        *moved += 1;
+        let Some(more) = entered.relocate(replayed)? else { return Ok(()) };
+        drop(entered.push());
+        copied.extend(more);
+        *records += 1;
         // Cleaning must not fill the backlog that clients need.
-        if moved.is_multiple_of(CLEANING_COMMITS_IN_FLIGHT_MAX) { ticket.wait() } else { Ok(()) }
+        if records.is_multiple_of(CLEANING_COMMITS_IN_FLIGHT_MAX) { self.copied(copied) } else { Ok(()) }
+    }
+
+    /// Waits until the copies are durable, then tells the versions that they lie there.
+    fn copied(&self, copied: &mut Vec<Copied>) -> Result<(), RequestError> {
+        let entered = self.sequencer.enter()?;
+        Ticket::new(entered.settle()).wait()?;
+        let copied = std::mem::take(copied);
+        self.sequencer.with(|evaluator| evaluator.copied(copied));
+        Ok(())
     }
 }
 
@@ -269,7 +290,8 @@ pub(crate) fn leases(state: &State) -> Vec<(i64, i64)> {
 
 /// What the index has to be told.
 fn index_writes<'a>(dirty: &'a Dirty, state: &'a State) -> Box<dyn Iterator<Item = IndexWrite> + 'a> {
-    let key_write = |key: &Bytes| IndexWrite::Key { key: key.clone(), versions: version_rows(state, key) };
+    let key_write =
+        |key: &Key| IndexWrite::Key { key: Bytes::copy_from_slice(key), versions: version_rows(state, key) };
     let row_write = |table: Table, key: &Bytes| IndexWrite::Table {
         table,
         key: key.clone(),
@@ -289,8 +311,8 @@ fn index_writes<'a>(dirty: &'a Dirty, state: &'a State) -> Box<dyn Iterator<Item
 }
 
 /// All kept versions of a key, oldest first.
-fn version_rows(state: &State, key: &Bytes) -> Vec<VersionRow> {
-    let Some(newest) = state.by_key.get(key) else { return Vec::new() };
+fn version_rows(state: &State, key: &Key) -> Vec<VersionRow> {
+    let Some(newest) = state.by_key.get(&**key) else { return Vec::new() };
     let first = OlderKey { key: key.clone(), revision: Revision::default() };
     let last = OlderKey { key: key.clone(), revision: newest.revision() };
     let older = state.older.range(Bound::Included(&first), Bound::Excluded(&last)).map(|(_, version)| version);

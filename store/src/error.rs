@@ -39,6 +39,16 @@ pub enum RequestError {
     /// The change does not fit one frame of the log. Split it.
     #[error("the change is too large for one record of the commit log: {0}")]
     TooLarge(String),
+    /// A stored value cannot be read back, or is not what was written. Other requests go on.
+    #[error(
+        "the version of revision {revision} cannot be read from the commit log: {reason}; run: archipel verify, and restore this site from a snapshot or from a peer"
+    )]
+    Unreadable {
+        /// Its main revision.
+        revision: i64,
+        /// What is wrong.
+        reason: String,
+    },
     /// Too many commits wait for the disk. Try again later.
     #[error("too many requests wait for the commit log; try again")]
     TooManyRequests,

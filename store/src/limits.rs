@@ -58,6 +58,19 @@ pub const SPARE_SEGMENTS_MAX: usize = 4;
 /// One write or read of a bulk operation on a segment (zero-filling, recovery).
 pub const SEGMENT_CHUNK_BYTES: usize = 1 << 20;
 
+/// Bytes of resident values when the configuration does not say. Far more than what watchers and controllers look at
+/// again within seconds, and little beside the index of a site that needs a bound at all; the page cache holds the rest.
+pub const VALUE_CACHE_BYTES_DEFAULT: u64 = 64 << 20;
+
+/// What a resident value costs beside its bytes: two shared pointers and its place in the ring.
+pub const VALUE_OVERHEAD_BYTES: u64 = 96;
+
+/// Values of a list that lie at most this far apart in the log are read with one call.
+pub const READ_RUN_GAP_BYTES_MAX: u32 = 4 << 10;
+
+/// Most bytes that such a call reads, unless one value is larger.
+pub const READ_RUN_BYTES_MAX: u32 = 1 << 20;
+
 /// Largest table value that the index keeps inline; larger ones are read from the log.
 pub const TABLE_INLINE_BYTES_MAX: usize = 256;
 

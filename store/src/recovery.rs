@@ -2,12 +2,12 @@
 //! set of versions and rows, what the log says is added to it, and what compaction hides is left out at the end.
 
 use crate::error::OpenError;
-use crate::index::{Backend, IndexState, Marker, Row as IndexRow, VersionRow};
+use crate::index::{Backend, IndexState, Marker, Row as IndexRow};
 use crate::log::{self, EventKind, LiveBytes, LogPoint, Parts, Position, Progress, Reader, ReplaySummary, Replayed};
 use crate::log::{ReadError, Table};
-use crate::mvcc::{Attachment, HistoryEvent, OlderKey, Row, State, Version};
-use crate::revision::Revision;
+use crate::mvcc::{Attachment, HistoryEvent, Key, OlderKey, Row, State, ValueCache, Values, Version};
 use crate::sequencer::Dirty;
+use crate::sync::Arc;
 use crate::tree::Tree;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -33,18 +33,9 @@ struct Gathered {
 
 #[derive(Debug)]
 struct Found {
-    key: Bytes,
-    revision: Revision,
-    place: Place,
+    key: Key,
+    version: Version,
     superseded_at: Option<i64>,
-}
-
-#[derive(Debug)]
-enum Place {
-    /// From the log, with its bytes (None = tombstone).
-    Replayed(Option<Bytes>, Position),
-    /// From the index: its bytes are in the log.
-    Indexed(VersionRow),
 }
 
 #[derive(Debug)]
@@ -57,7 +48,11 @@ enum FoundRow {
 ///
 /// # Errors
 /// The log is damaged.
-pub(crate) fn recover(mut log: log::Recovery, index: &dyn Backend) -> Result<Recovered, OpenError> {
+pub(crate) fn recover(
+    mut log: log::Recovery,
+    index: &dyn Backend,
+    cache: &Arc<ValueCache>,
+) -> Result<Recovered, OpenError> {
     let mut gathered = Gathered::default();
     let marker = match index.load(&mut |row| gathered.indexed(row)) {
         IndexState::Ready(marker) => Some(marker),
@@ -70,7 +65,7 @@ pub(crate) fn recover(mut log: log::Recovery, index: &dyn Backend) -> Result<Rec
         }
     };
     if let Some(marker) = marker {
-        match from_checkpoint(&mut log, gathered, marker) {
+        match from_checkpoint(&mut log, gathered, marker, cache) {
             Ok((state, live, dirty)) => {
                 let parts = log.finish()?;
                 return Ok(Recovered { state, live, dirty, parts, checkpoint: Some(marker.point) });
@@ -83,7 +78,7 @@ pub(crate) fn recover(mut log: log::Recovery, index: &dyn Backend) -> Result<Rec
     }
     let mut gathered = Gathered { dirty: Dirty { all: true, ..Dirty::default() }, ..Gathered::default() };
     let summary = replay(&mut log, None, &mut gathered)?;
-    let (state, live, dirty) = gathered.build(&log.reader(), &summary, Marker::default())?;
+    let (state, live, dirty) = gathered.build(&log.reader(), cache, &summary, Marker::default())?;
     Ok(Recovered { state, live, dirty, parts: log.finish()?, checkpoint: None })
 }
 
@@ -91,9 +86,10 @@ fn from_checkpoint(
     log: &mut log::Recovery,
     mut gathered: Gathered,
     marker: Marker,
+    cache: &Arc<ValueCache>,
 ) -> Result<(State, LiveBytes, Dirty), OpenError> {
     let summary = replay(log, Some(marker.point), &mut gathered)?;
-    gathered.build(&log.reader(), &summary, marker)
+    gathered.build(&log.reader(), cache, &summary, marker)
 }
 
 fn replay(
@@ -109,7 +105,14 @@ fn replay(
             tracing::info!(percent = tenth * 10, bytes = progress.total_bytes, "reading the commit log");
         }
     };
-    Ok(log.replay(from, &mut progress, &mut |replayed| gathered.replayed(replayed))?)
+    let mut unreadable = Ok(());
+    let mut visit = |replayed| {
+        if unreadable.is_ok() {
+            unreadable = gathered.replayed(replayed);
+        }
+    };
+    let summary = log.replay(from, &mut progress, &mut visit)?;
+    unreadable.map(|()| summary)
 }
 
 /// Replays shorter than this say nothing.
@@ -118,12 +121,14 @@ const PROGRESS_BYTES_MIN: u64 = 64 << 20;
 impl Gathered {
     fn indexed(&mut self, row: IndexRow) {
         match row {
-            IndexRow::Key { key, versions } => self.versions.extend(versions.into_iter().map(|version| Found {
-                key: key.clone(),
-                revision: version.revision,
-                place: Place::Indexed(version),
-                superseded_at: None,
-            })),
+            IndexRow::Key { key, versions } => {
+                let key = Key::from(&*key);
+                self.versions.extend(versions.into_iter().map(|row| Found {
+                    key: key.clone(),
+                    version: Version::stored(row.revision, row.create_revision, row.version, row.lease, row.position),
+                    superseded_at: None,
+                }));
+            }
             IndexRow::Table { table, key, row } => {
                 let found = match row.value {
                     Some(value) => FoundRow::Here(value, row.position),
@@ -134,46 +139,53 @@ impl Gathered {
         }
     }
 
-    fn replayed(&mut self, Replayed { record, appended }: Replayed) {
-        // Values share their frame's memory; in a frame of several, each gets its own, or the last one kept would keep
-        // all of them.
-        let alone = record.events.len() + record.moved.len() + record.tables.len() == 1;
-        let own = |bytes: Bytes| if alone { bytes } else { Bytes::copy_from_slice(&bytes) };
+    /// Values are looked at and not kept: their places are enough.
+    fn replayed(&mut self, Replayed { record, appended }: Replayed) -> Result<(), OpenError> {
         let events = record.events.into_iter().map(|event| (event, None)).zip(appended.events);
         let moved = record.moved.into_iter().map(|moved| (moved.event, moved.superseded_at)).zip(appended.moved);
         for ((event, superseded_at), at) in events.chain(moved) {
-            let kv = match event.kind {
-                EventKind::Put(kv) => Some(own(kv)),
+            let kv = match &event.kind {
+                EventKind::Put(kv) => Some(kv),
                 EventKind::Delete => None,
             };
-            self.dirty.keys.insert(event.key.clone());
-            let place = Place::Replayed(kv, at);
-            self.versions.push(Found { key: event.key, revision: event.revision, place, superseded_at });
+            let Some(version) = Version::recovered(event.revision, kv, at) else {
+                let key = String::from_utf8_lossy(&event.key).into_owned();
+                let reason = crate::mvcc::KeyValueError.to_string();
+                return Err(OpenError::Version { key, revision: event.revision.main, reason });
+            };
+            let key = Key::from(&*event.key);
+            self.dirty.keys.push(key.clone());
+            self.versions.push(Found { key, version, superseded_at });
         }
         for (write, at) in record.tables.into_iter().zip(appended.tables) {
             self.dirty.rows.insert((write.table, write.key.clone()));
             match write.value {
-                Some(value) => drop(self.rows.insert((write.table, write.key), FoundRow::Here(own(value), at))),
+                // A copy, or the row would keep its whole frame.
+                Some(value) => {
+                    let found = FoundRow::Here(Bytes::copy_from_slice(&value), at);
+                    self.rows.insert((write.table, write.key), found);
+                }
                 None => drop(self.rows.remove(&(write.table, write.key))),
             }
         }
+        Ok(())
     }
 
     fn build(
         mut self,
         reader: &Reader,
+        cache: &Arc<ValueCache>,
         summary: &ReplaySummary,
         marker: Marker,
     ) -> Result<(State, LiveBytes, Dirty), OpenError> {
-        let mut state = State::default();
+        let mut state = State::empty(Values::new(cache.clone(), reader.pin()));
         // Never below the compact revision, which an import may have set above the last event.
         state.revision = state.revision.max(summary.revision).max(marker.revision).max(summary.compact_revision);
         match summary.compact_revision.max(marker.compact_revision) {
             compact_revision if compact_revision > 0 => state.compact_revision = compact_revision,
             _ => {}
         }
-        let kept = self.keep(state.compact_revision);
-        let versions = resolve(kept, reader)?;
+        let versions = self.keep(state.compact_revision);
         let mut live = LiveBytes::default();
         for (key, version) in &versions {
             live.added(version.position().unwrap_or_default(), key.len());
@@ -196,10 +208,10 @@ impl Gathered {
 
     /// Sorts by key and revision and leaves out what compaction hides. The last finding of a version counts: it is the
     /// newest place.
-    fn keep(&mut self, compact_revision: i64) -> Vec<Found> {
+    fn keep(&mut self, compact_revision: i64) -> Vec<(Key, Version)> {
         let mut versions = std::mem::take(&mut self.versions);
-        versions.sort_by(|a, b| (&a.key, a.revision).cmp(&(&b.key, b.revision)));
-        let mut kept: Vec<Found> = Vec::with_capacity(versions.len());
+        versions.sort_by(|a, b| (&a.key, a.version.revision()).cmp(&(&b.key, b.version.revision())));
+        let mut kept = Vec::with_capacity(versions.len());
         let mut versions = versions.into_iter().peekable();
         while let Some(mut found) = versions.next() {
             if let Some(next) = versions.peek_mut()
@@ -207,16 +219,16 @@ impl Gathered {
             {
                 // All versions of a key share one key object.
                 next.key = found.key.clone();
-                if next.revision == found.revision {
+                if next.version.revision() == found.version.revision() {
                     next.superseded_at = next.superseded_at.or(found.superseded_at);
                     continue;
                 }
-                found.superseded_at = Some(next.revision.main);
+                found.superseded_at = Some(next.version.revision().main);
             }
             if found.is_hidden(compact_revision) {
-                self.dirty.keys.insert(found.key);
+                self.dirty.keys.push(found.key);
             } else {
-                kept.push(found);
+                kept.push((found.key, found.version));
             }
         }
         kept
@@ -224,59 +236,11 @@ impl Gathered {
 }
 
 impl Found {
-    fn is_tombstone(&self) -> bool {
-        match &self.place {
-            Place::Replayed(kv, _) => kv.is_none(),
-            Place::Indexed(row) => row.tombstone,
-        }
-    }
-
     /// The tombstone of exactly the compact revision is kept, for a watch from there.
     fn is_hidden(&self, compact_revision: i64) -> bool {
         self.superseded_at.is_some_and(|superseded_at| superseded_at <= compact_revision)
-            || self.is_tombstone() && self.revision.main < compact_revision
+            || self.version.is_tombstone() && self.version.revision().main < compact_revision
     }
-
-    fn position(&self) -> Position {
-        match &self.place {
-            Place::Replayed(_, position) => *position,
-            Place::Indexed(row) => row.position,
-        }
-    }
-}
-
-/// Reads the values that only the log holds, in the log's order, and leaves the versions in theirs.
-fn resolve(kept: Vec<Found>, reader: &Reader) -> Result<Vec<(Bytes, Version)>, OpenError> {
-    let mut in_log: Vec<(Position, usize)> = kept
-        .iter()
-        .enumerate()
-        .filter(|(_, found)| matches!(found.place, Place::Indexed(row) if !row.tombstone))
-        .map(|(at, found)| (found.position(), at))
-        .collect();
-    in_log.sort_unstable();
-    let mut read = BTreeMap::new();
-    for (position, at) in in_log {
-        let value = reader.read(position).map_err(|error| {
-            let (key, main) = kept.get(at).map(|found| (found.key.clone(), found.revision.main)).unwrap_or_default();
-            unreadable(&key, main, &error)
-        })?;
-        read.insert(at, value);
-    }
-    let mut versions = Vec::with_capacity(kept.len());
-    for (at, found) in kept.into_iter().enumerate() {
-        let position = found.position();
-        let kv = match found.place {
-            Place::Replayed(kv, _) => kv,
-            Place::Indexed(_) => read.remove(&at),
-        };
-        let Some(version) = Version::recovered(found.revision, kv, position) else {
-            let key = String::from_utf8_lossy(&found.key).into_owned();
-            let reason = crate::mvcc::KeyValueError.to_string();
-            return Err(OpenError::Version { key, revision: found.revision.main, reason });
-        };
-        versions.push((found.key, version));
-    }
-    Ok(versions)
 }
 
 fn unreadable(key: &Bytes, revision: i64, error: &ReadError) -> OpenError {
@@ -284,15 +248,15 @@ fn unreadable(key: &Bytes, revision: i64, error: &ReadError) -> OpenError {
 }
 
 /// Builds the trees from versions in order of key and revision.
-fn plant(state: &mut State, versions: Vec<(Bytes, Version)>) {
+fn plant(state: &mut State, versions: Vec<(Key, Version)>) {
     let (mut by_key, mut older, mut history, mut attached) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut versions = versions.into_iter().peekable();
-    let mut previous: Option<(Bytes, Version)> = None;
+    let mut previous: Option<(Key, Version)> = None;
     while let Some((key, version)) = versions.next() {
         let before = previous.take().filter(|(before, _)| *before == key).map(|(_, version)| version);
         if version.revision().main >= state.compact_revision {
             let event = HistoryEvent { key: key.clone(), version: version.clone(), previous: before };
-            history.push((version.revision(), event));
+            history.push((event, ()));
         }
         if versions.peek().is_some_and(|(next, _)| *next == key) {
             older.push((OlderKey { key: key.clone(), revision: version.revision() }, version.clone()));
@@ -304,7 +268,7 @@ fn plant(state: &mut State, versions: Vec<(Bytes, Version)>) {
         }
         previous = Some((key, version));
     }
-    history.sort_by_key(|(revision, _)| *revision);
+    history.sort_unstable();
     attached.sort();
     state.by_key = Tree::from_sorted(by_key);
     state.older = Tree::from_sorted(older);

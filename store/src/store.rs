@@ -11,8 +11,8 @@ use crate::lease::{self, Deadlines, LeaseInfo};
 use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS};
 use crate::log::{Log, Options, Table};
 use crate::mvcc::{
-    DeleteRangeReply, DeleteRangeRequest, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
-    is_read_only,
+    DeleteRangeReply, DeleteRangeRequest, Key, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
+    ValueCache, ValueCacheStats, is_read_only,
 };
 use crate::pulse::Pulse;
 use crate::recovery::{Recovered, recover};
@@ -21,6 +21,7 @@ use crate::sequencer::{self, Commit, Evaluator, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, OnceLock, lock, thread};
 use crate::view::View;
 use crate::watch::{WatchRequest, Watcher};
+use bytes::Bytes;
 use std::task::Poll;
 use std::time::Duration;
 use uuid::Uuid;
@@ -90,7 +91,8 @@ impl Store {
         clock: Arc<dyn Clock>,
         index: Arc<dyn Backend>,
     ) -> Result<Store, OpenError> {
-        let Recovered { state, live, dirty, parts, checkpoint } = recover(log, index.as_ref())?;
+        let cache = ValueCache::new(config.value_cache_bytes);
+        let Recovered { state, live, dirty, parts, checkpoint } = recover(log, index.as_ref(), &cache)?;
         let now = clock.monotonic();
         let mut deadlines = Deadlines::default();
         for (id, granted_s) in leases(&state) {
@@ -280,7 +282,8 @@ impl Store {
         let granted_s = state.row(Table::Lease, &lease::row_key(id)).and_then(|row| lease::granted_s(row.value()))?;
         let now = self.0.core.clock.monotonic();
         let remaining = self.sequencer().with(|evaluator| evaluator.deadlines.remaining(id, now))?;
-        let keys = if keys { state.keys_of_lease(id).cloned().collect() } else { Vec::new() };
+        let shown = |key: &Key| Bytes::copy_from_slice(key);
+        let keys = if keys { state.keys_of_lease(id).map(shown).collect() } else { Vec::new() };
         Some(LeaseInfo { remaining_s: remaining.as_secs() as i64, granted_s, keys })
     }
 
@@ -304,6 +307,11 @@ impl Store {
     pub fn size(&self) -> Sizes {
         let state = self.sequencer().publication().load();
         Sizes { total_bytes: self.0.core.cleaner.file_bytes(), in_use_bytes: state.bytes, keys: state.by_key.weight() }
+    }
+
+    /// What the value cache did so far.
+    pub fn value_cache_stats(&self) -> ValueCacheStats {
+        self.sequencer().publication().load().values.cache().stats()
     }
 
     /// Why the disk refuses to grow the log, if it does: raise an alarm and refuse what grows the store.

@@ -35,8 +35,11 @@ impl View {
     }
 
     /// The current version of a key as encoded `mvccpb.KeyValue`; None if it does not exist.
-    pub fn get(&self, key: &[u8]) -> Option<Bytes> {
-        self.0.get(key)?.kv().cloned()
+    ///
+    /// # Errors
+    /// [`RequestError::Unreadable`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RequestError> {
+        self.0.get(key).map(|version| self.0.values.get(version)).transpose()
     }
 
     /// A row of a table.

@@ -228,6 +228,8 @@ pub fn from_store(error: RequestError) -> Status {
             tracing::error!(reason, "a request was refused: the site stopped acknowledging");
             EtcdError::Stopped.into()
         }
+        // Logged by the store, with the place.
+        unreadable @ RequestError::Unreadable { .. } => Status::data_loss(format!("archipel: {unreadable}")),
         // A new kind of refusal that has no word in etcd.
         other => Status::unknown(format!("archipel: {other}")),
     }

@@ -7,7 +7,7 @@
 //!              1 · position, or 0 for a tombstone (then its position too, for the accounting)
 //!              · varint superseded: 0, or the main revision that superseded it + 1
 //! table row  = position · (0, or 1 · the value)
-//! position   = varint segment · varint offset · varint length
+//! position   = varint segment · varint offset · varint length · crc32 (4)
 //! marker     = varint segment · varint offset · varint revision · varint compact_revision · digest (8) · varint rows
 //! ```
 
@@ -204,6 +204,7 @@ fn encode_position(out: &mut Vec<u8>, position: Position) {
     varint(out, position.segment);
     varint(out, u64::from(position.offset));
     varint(out, u64::from(position.length));
+    out.extend_from_slice(&position.crc.to_le_bytes());
 }
 
 fn varint(out: &mut Vec<u8>, mut value: u64) {
@@ -249,7 +250,10 @@ impl From<'_> {
     }
 
     fn position(&mut self) -> Option<Position> {
-        Some(Position { segment: self.varint()?, offset: self.u32()?, length: self.u32()? })
+        let (segment, offset, length) = (self.varint()?, self.u32()?, self.u32()?);
+        let (crc, rest) = self.0.split_first_chunk::<4>()?;
+        self.0 = rest;
+        Some(Position { segment, offset, length, crc: u32::from_le_bytes(*crc) })
     }
 
     fn versions(&mut self) -> Option<Vec<VersionRow>> {
@@ -285,7 +289,7 @@ mod tests {
             create_revision: 2,
             version: 7,
             lease: -5,
-            position: Position { segment: 9, offset: 4096, length: 77 },
+            position: Position { segment: 9, offset: 4096, length: 77, crc: u32::MAX },
             tombstone,
         }
     }

@@ -143,14 +143,15 @@ impl Encoder<'_> {
     fn position(&self, length: usize) -> Position {
         // The appender has refused a record that is larger than a frame may be, so both fit 32 bits.
         let offset = self.offset + (self.out.len() - self.base) as u32;
-        Position { segment: self.segment, offset, length: length as u32 }
+        Position { segment: self.segment, offset, length: length as u32, crc: 0 }
     }
 
     fn piece(&mut self, piece: Option<&Bytes>) -> Position {
         let Some(bytes) = piece else { return self.position(0) };
         self.varint(bytes.len() as u64);
-        self.out.extend_from_slice(&crc32fast::hash(bytes).to_le_bytes());
-        let position = self.position(bytes.len());
+        let crc = crc32fast::hash(bytes);
+        self.out.extend_from_slice(&crc.to_le_bytes());
+        let position = Position { crc, ..self.position(bytes.len()) };
         self.out.extend_from_slice(bytes);
         position
     }
@@ -239,7 +240,7 @@ impl Decoder<'_> {
     fn position(&self, length: usize) -> Result<Position, CodecError> {
         let offset = u32::try_from(self.next - length).ok().and_then(|inside| self.at.offset.checked_add(inside));
         let length = u32::try_from(length).map_err(|_| CodecError::Overflow)?;
-        Ok(Position { segment: self.at.segment, offset: offset.ok_or(CodecError::Overflow)?, length })
+        Ok(Position { segment: self.at.segment, offset: offset.ok_or(CodecError::Overflow)?, length, crc: 0 })
     }
 
     fn piece(&mut self) -> Result<(Bytes, Position), CodecError> {
@@ -247,10 +248,11 @@ impl Decoder<'_> {
         let crc = self.slice(u64::from(PIECE_CRC_BYTES))?;
         let range = self.slice(length)?;
         let bytes = self.payload.slice(range);
-        if self.payload.get(crc) != Some(&crc32fast::hash(&bytes).to_le_bytes()[..]) {
+        let hash = crc32fast::hash(&bytes);
+        if self.payload.get(crc) != Some(&hash.to_le_bytes()[..]) {
             return Err(CodecError::Checksum);
         }
-        let position = self.position(bytes.len())?;
+        let position = Position { crc: hash, ..self.position(bytes.len())? };
         Ok((bytes, position))
     }
 

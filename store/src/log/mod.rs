@@ -17,6 +17,7 @@ mod segments;
 mod appender;
 mod syncer;
 
+mod pin;
 mod reader;
 
 mod open_error;

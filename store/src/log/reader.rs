@@ -1,8 +1,8 @@
 //! Reads single values. Any thread, at any time; only positions that are durable.
 
-use super::codec::PIECE_CRC_BYTES;
+use super::pin::Era;
 use super::record::Position;
-use super::segments::{Segment, SegmentSet, Segments};
+use super::segments::{Segment, Segments};
 use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
@@ -39,12 +39,12 @@ pub struct Reader {
     segments: Arc<Segments>,
 }
 
-/// The segments of one moment, held for a reader that holds on to that moment's positions: they stay readable until
-/// it is dropped, even if cleaning frees them. Take it before the published state whose positions it shall serve.
+/// Holds the positions of one moment: they stay readable until it is dropped, even if cleaning frees their segments.
+/// Take it before the state whose positions it shall serve. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ReadPin {
-    set: Arc<SegmentSet>,
-    reader: Reader,
+    segments: Arc<Segments>,
+    era: Arc<Era>,
 }
 
 impl Reader {
@@ -57,29 +57,59 @@ impl Reader {
     /// # Errors
     /// The segment was freed since, the value is damaged, or the system refused.
     pub fn read(&self, position: Position) -> Result<Bytes, ReadError> {
-        let freed = ReadError::Freed { segment: position.segment };
         match self.segments.get(position.segment) {
             Some(segment) => read_from(&segment, position),
-            None => Err(freed),
+            None => Err(ReadError::Freed { segment: position.segment }),
         }
     }
 
     /// Holds the segments of this moment.
     pub fn pin(&self) -> ReadPin {
-        ReadPin { set: self.segments.set(), reader: self.clone() }
+        ReadPin { segments: Arc::clone(&self.segments), era: self.segments.era() }
     }
 }
 
 impl ReadPin {
+    /// Lets go of what was freed so far: for a holder that has no positions in it any more.
+    pub(crate) fn renewed(&self) -> ReadPin {
+        ReadPin { segments: Arc::clone(&self.segments), era: self.segments.era() }
+    }
+
     /// As [`Reader::read`], also from segments that were freed since the pin was taken.
     ///
     /// # Errors
     /// As [`Reader::read`].
     pub fn read(&self, position: Position) -> Result<Bytes, ReadError> {
-        match self.set.get(&position.segment) {
-            Some(segment) => read_from(segment, position),
-            None => self.reader.read(position),
-        }
+        read_from(&*self.segment(position.segment)?, position)
+    }
+
+    /// Reads values that lie near each other in one segment with one read. `positions` are sorted and not empty; what
+    /// comes back is in their order, each with its own outcome.
+    pub(crate) fn read_run(&self, positions: &[Position]) -> Vec<Result<Bytes, ReadError>> {
+        let (Some(first), Some(last)) = (positions.first(), positions.last()) else { return Vec::new() };
+        let read = || -> Result<Vec<u8>, ReadError> {
+            let segment = self.segment(first.segment)?;
+            let mut buffer = vec![0; (last.offset + last.length).saturating_sub(first.offset) as usize];
+            let read = segment.file.read_exact_at(&mut buffer, u64::from(first.offset));
+            read.map_err(|source| ReadError::Io { position: *first, source })?;
+            Ok(buffer)
+        };
+        let Ok(buffer) = read() else {
+            // One by one: each value gets its own error, and what can be read is.
+            return positions.iter().map(|position| self.read(*position)).collect();
+        };
+        let value = |position: &Position| {
+            let start = (position.offset - first.offset) as usize;
+            let bytes = buffer.get(start..start + position.length as usize).unwrap_or_default();
+            checked(Bytes::copy_from_slice(bytes), *position)
+        };
+        positions.iter().map(value).collect()
+    }
+
+    /// The pin is older than the look-up, so what is not in the log any more is in an era that it holds.
+    fn segment(&self, sequence: u64) -> Result<Arc<Segment>, ReadError> {
+        let found = self.segments.get(sequence).or_else(|| self.era.freed(sequence));
+        found.ok_or(ReadError::Freed { segment: sequence })
     }
 }
 
@@ -88,11 +118,12 @@ fn read_from(segment: &Segment, position: Position) -> Result<Bytes, ReadError> 
     if position.length == 0 {
         return Ok(Bytes::new());
     }
-    let Some(start) = position.offset.checked_sub(PIECE_CRC_BYTES) else { return Err(ReadError::Damaged(position)) };
-    let mut buffer = vec![0; (PIECE_CRC_BYTES + position.length) as usize];
-    let read = segment.file.read_exact_at(&mut buffer, u64::from(start));
+    let mut buffer = vec![0; position.length as usize];
+    let read = segment.file.read_exact_at(&mut buffer, u64::from(position.offset));
     read.map_err(|source| ReadError::Io { position, source })?;
-    let mut piece = Bytes::from(buffer);
-    let crc = piece.split_to(PIECE_CRC_BYTES as usize);
-    if *crc == crc32fast::hash(&piece).to_le_bytes()[..] { Ok(piece) } else { Err(ReadError::Damaged(position)) }
+    checked(Bytes::from(buffer), position)
+}
+
+fn checked(bytes: Bytes, position: Position) -> Result<Bytes, ReadError> {
+    if crc32fast::hash(&bytes) == position.crc { Ok(bytes) } else { Err(ReadError::Damaged(position)) }
 }

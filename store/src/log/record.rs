@@ -107,4 +107,6 @@ pub struct Position {
     pub offset: u32,
     /// Length in bytes.
     pub length: u32,
+    /// crc32 of the bytes; 0 for length 0. Whoever reads the place later can tell that it still holds them.
+    pub crc: u32,
 }

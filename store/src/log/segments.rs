@@ -7,6 +7,7 @@
 use super::failure::Failure;
 use super::format::{SegmentHeader, segment_name, spare_name};
 use super::options::Options;
+use super::pin::Era;
 use crate::disk::{Disk, DiskFile};
 use crate::limits::{PREPARE_RETRY_MS, SEGMENT_CHUNK_BYTES, SPARE_SEGMENTS_MAX, SPARE_SEGMENTS_READY};
 use arc_swap::ArcSwap;
@@ -63,6 +64,7 @@ pub(crate) struct Segments {
     pub(crate) options: Options,
     pub(crate) failure: Failure,
     set: ArcSwap<SegmentSet>,
+    era: Mutex<Arc<Era>>,
     spares: Mutex<Spares>,
     changed: Condvar,
 }
@@ -75,6 +77,7 @@ impl Segments {
             options,
             failure: Failure::default(),
             set: ArcSwap::default(),
+            era: Mutex::default(),
             spares: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -86,6 +89,11 @@ impl Segments {
 
     pub(crate) fn get(&self, sequence: u64) -> Option<Arc<Segment>> {
         self.set.load().get(&sequence).cloned()
+    }
+
+    /// The era of this moment.
+    pub(crate) fn era(&self) -> Arc<Era> {
+        Arc::clone(&self.era.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Adds a segment that recovery found, or that the syncer just made.
@@ -150,6 +158,10 @@ impl Segments {
         let number = self.number();
         self.disk.rename(&self.dir.join(segment_name(sequence)), &self.dir.join(spare_name(number)))?;
         self.disk.sync_dir(&self.dir)?;
+        // Before it leaves the set: whoever pinned an earlier era finds it in one or the other at any time.
+        let mut era = self.era.lock().unwrap_or_else(PoisonError::into_inner);
+        *era = era.end(Arc::clone(&segment));
+        drop(era);
         self.set.rcu(|set| {
             let mut set = SegmentSet::clone(set);
             set.remove(&sequence);

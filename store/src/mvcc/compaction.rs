@@ -5,9 +5,8 @@
 //! compact revision itself: a watch from exactly that revision still sees its deletes (etcd issues 18089, 19179).
 
 use super::state::{HistoryEvent, OlderKey, State};
-use super::version::Version;
+use super::version::{Key, Version};
 use crate::revision::Revision;
-use bytes::Bytes;
 use std::ops::Bound;
 
 /// Progress of one compaction.
@@ -19,7 +18,7 @@ pub(crate) struct Compaction {
 }
 
 /// A version that is gone from the trees.
-pub(crate) type Dropped = (Bytes, Version);
+pub(crate) type Dropped = (Key, Version);
 
 impl Compaction {
     /// Starts towards the state's compact revision.
@@ -30,21 +29,22 @@ impl Compaction {
     /// Looks at the next events and drops what they superseded. True when nothing is left to do.
     pub(crate) fn slice(&mut self, state: &mut State, events_max: usize, dropped: &mut Vec<Dropped>) -> bool {
         let last = Revision { main: self.through, sub: i64::MAX };
-        let slice: Vec<(Revision, HistoryEvent)> = state
+        let slice: Vec<HistoryEvent> = state
             .by_revision
             .range(Bound::Excluded(&self.done), Bound::Included(&last))
             .take(events_max)
-            .map(|(revision, event)| (*revision, event.clone()))
+            .map(|(event, ())| event.clone())
             .collect();
-        for (revision, event) in &slice {
-            self.done = *revision;
+        for event in &slice {
+            let revision = event.version.revision();
+            self.done = revision;
             if let Some(previous) = &event.previous {
                 drop_older(state, &event.key, previous.revision(), dropped);
             }
             if revision.main < self.through {
-                state.by_revision.remove(revision);
+                state.by_revision.remove(&revision);
                 if event.version.is_tombstone() {
-                    drop_tombstone(state, &event.key, *revision, dropped);
+                    drop_tombstone(state, &event.key, revision, dropped);
                 }
             }
         }
@@ -52,16 +52,16 @@ impl Compaction {
     }
 }
 
-fn drop_older(state: &mut State, key: &Bytes, revision: Revision, dropped: &mut Vec<Dropped>) {
+fn drop_older(state: &mut State, key: &Key, revision: Revision, dropped: &mut Vec<Dropped>) {
     if let Some(version) = state.older.remove(&OlderKey { key: key.clone(), revision }) {
         state.bytes -= version.bytes(key);
         dropped.push((key.clone(), version));
     }
 }
 
-fn drop_tombstone(state: &mut State, key: &Bytes, revision: Revision, dropped: &mut Vec<Dropped>) {
-    if state.by_key.get(key).is_some_and(|newest| newest.revision() == revision) {
-        if let Some(version) = state.by_key.remove(key) {
+fn drop_tombstone(state: &mut State, key: &Key, revision: Revision, dropped: &mut Vec<Dropped>) {
+    if state.by_key.get(&**key).is_some_and(|newest| newest.revision() == revision) {
+        if let Some(version) = state.by_key.remove(&**key) {
             state.bytes -= version.bytes(key);
             dropped.push((key.clone(), version));
         }

@@ -1,5 +1,6 @@
 //! Comparisons of a Txn (etcd: server/etcdserver/txn/txn.go, applyCompare): pure, against the state before it.
 
+use super::key_value::value_in;
 use super::range::versions_at;
 use super::request::{Compare, CompareResult, CompareTarget, Op, TxnRequest};
 use super::state::State;
@@ -18,16 +19,22 @@ pub(crate) struct Path {
 
 impl Path {
     /// Evaluates all comparisons, before anything runs.
-    pub(crate) fn choose(state: &State, txn: &TxnRequest) -> Path {
-        let succeeded = txn.compare.iter().all(|compare| holds(state, compare));
+    ///
+    /// # Errors
+    /// A value that is compared cannot be read.
+    pub(crate) fn choose(state: &State, txn: &TxnRequest) -> Result<Path, RequestError> {
+        let mut succeeded = true;
+        for compare in &txn.compare {
+            succeeded = succeeded && holds(state, compare)?;
+        }
         let nested = branch(txn, succeeded)
             .iter()
             .filter_map(|op| match op {
                 Op::Txn(inner) => Some(Path::choose(state, inner)),
                 _ => None,
             })
-            .collect();
-        Path { succeeded, nested }
+            .collect::<Result<_, _>>()?;
+        Ok(Path { succeeded, nested })
     }
 }
 
@@ -41,19 +48,24 @@ pub(crate) fn is_read_only(txn: &TxnRequest) -> bool {
     txn.success.iter().chain(&txn.failure).all(|op| matches!(op, Op::Range(_)))
 }
 
-fn holds(state: &State, compare: &Compare) -> bool {
+fn holds(state: &State, compare: &Compare) -> Result<bool, RequestError> {
     let range = KeyRange::new(&compare.key, &compare.range_end);
     if range.single().is_some() {
-        return holds_for(compare, state.get(&compare.key));
+        return holds_for(state, compare, state.get(&compare.key));
     }
     let mut versions = versions_at(state, &range, state.revision).peekable();
     if versions.peek().is_none() {
-        return holds_for(compare, None);
+        return holds_for(state, compare, None);
     }
-    versions.all(|version| holds_for(compare, Some(version)))
+    for (_, version) in versions {
+        if !holds_for(state, compare, Some(version))? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
-fn holds_for(compare: &Compare, version: Option<&Version>) -> bool {
+fn holds_for(state: &State, compare: &Compare, version: Option<&Version>) -> Result<bool, RequestError> {
     let number = |field: fn(&Version) -> i64| version.map_or(0, field);
     let ordering = match &compare.target {
         CompareTarget::Version(operand) => number(Version::number).cmp(operand),
@@ -61,17 +73,17 @@ fn holds_for(compare: &Compare, version: Option<&Version>) -> bool {
         CompareTarget::Mod(operand) => number(|version| version.revision().main).cmp(operand),
         CompareTarget::Lease(operand) => number(Version::lease).cmp(operand),
         CompareTarget::Value(operand) => match version {
-            Some(version) => version.value().cmp(operand),
+            Some(version) => value_in(&state.values.get(version)?).cmp(operand),
             // An absent key has no value to compare with, whatever the relation.
-            None => return false,
+            None => return Ok(false),
         },
     };
-    match compare.result {
+    Ok(match compare.result {
         CompareResult::Equal => ordering == Ordering::Equal,
         CompareResult::NotEqual => ordering != Ordering::Equal,
         CompareResult::Greater => ordering == Ordering::Greater,
         CompareResult::Less => ordering == Ordering::Less,
-    }
+    })
 }
 
 /// Checks what must fail the whole Txn before any of it runs (etcd: txn.go, checkRange and checkPut).

@@ -4,6 +4,7 @@ mod key_value;
 mod request;
 
 mod row;
+mod values;
 mod version;
 
 mod state;
@@ -14,12 +15,15 @@ mod compare;
 
 mod compaction;
 
-pub use key_value::{KeyValue, KeyValueError, tombstone, without_value};
+pub use key_value::{KeyValue, KeyValueError, tombstone};
 pub use request::*;
+pub use values::ValueCacheStats;
 
 pub(crate) use compaction::Compaction;
 pub(crate) use compare::{Path, branch, check, is_read_only};
+pub(crate) use key_value::value_in;
 pub(crate) use range::range;
 pub(crate) use row::Row;
 pub(crate) use state::{Attachment, HistoryEvent, OlderKey, State};
-pub(crate) use version::Version;
+pub(crate) use values::{ValueCache, Values};
+pub(crate) use version::{Key, Version};

@@ -1,13 +1,12 @@
 //! Range (etcd: server/etcdserver/txn/range.go): pure evaluation against one state.
 
-use super::key_value::without_value;
+use super::key_value::value_in;
 use super::request::{RangeReply, RangeRequest, SortOrder, SortTarget};
 use super::state::{HistoryEvent, State};
-use super::version::Version;
+use super::version::{Key, Version};
 use crate::error::RequestError;
 use crate::key_range::KeyRange;
 use crate::revision::Revision;
-use bytes::Bytes;
 use std::cmp::Ordering;
 use std::ops::Bound;
 
@@ -24,10 +23,10 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangeReply,
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
 
     if let Some(key) = range.single() {
-        let version = state.newest(key).and_then(|(key, newest)| state.version_at(key, newest, revision));
-        let found: Vec<&Version> = version.and_then(Version::live).into_iter().collect();
+        let version = state.newest(key).and_then(|(key, newest)| Some((key, state.version_at(key, newest, revision)?)));
+        let found: Vec<Found<'_>> = version.filter(|(_, version)| !version.is_tombstone()).into_iter().collect();
         let count = found.len() as i64;
-        return Ok(reply(request, found, limit, count));
+        return reply(state, request, found, limit, count);
     }
     let count = count_at(state, &range, revision);
     if request.count_only {
@@ -35,7 +34,7 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangeReply,
     }
     let pushed_down = if in_key_order(request) && !has_filters(request) { limit } else { usize::MAX };
     let found = versions_at(state, &range, revision).take(pushed_down).collect();
-    let mut reply = reply(request, found, limit, count);
+    let mut reply = reply(state, request, found, limit, count)?;
     // With the limit pushed down, what was cut off shows only in the count.
     reply.more |= pushed_down < usize::MAX && count > reply.kvs.len() as i64;
     Ok(reply)
@@ -59,17 +58,16 @@ pub(crate) fn readable_revision(state: &State, requested: i64) -> Result<i64, Re
 }
 
 /// Live versions of an interval at a main revision, in key order.
-pub(crate) fn versions_at<'a>(
-    state: &'a State,
-    range: &'a KeyRange,
-    revision: i64,
-) -> impl Iterator<Item = &'a Version> {
+pub(crate) fn versions_at<'a>(state: &'a State, range: &'a KeyRange, revision: i64) -> impl Iterator<Item = Found<'a>> {
     let (start, end) = range.bounds();
     state
         .by_key
         .range(start, end)
-        .filter_map(move |(key, newest)| state.version_at(key, newest, revision).and_then(Version::live))
+        .filter_map(move |(key, newest)| Some((key, state.version_at(key, newest, revision)?.live()?)))
 }
+
+/// A live version with its key.
+type Found<'a> = (&'a Key, &'a Version);
 
 /// Number of live keys of an interval at a main revision. O(log n) for the current one. An older one costs the events
 /// since then, or the keys of the interval, whichever are fewer.
@@ -87,8 +85,8 @@ fn count_at(state: &State, range: &KeyRange, revision: i64) -> i64 {
     let grown_since: i64 = state
         .by_revision
         .range(Bound::Excluded(&since), Bound::Unbounded)
-        .filter(|(_, event)| range.contains(&event.key))
-        .map(|(_, event)| growth(event))
+        .filter(|(event, ())| range.contains(&event.key))
+        .map(|(event, ())| growth(event))
         .sum();
     current - grown_since
 }
@@ -117,35 +115,65 @@ fn passes_filters(request: &RangeRequest, version: &Version) -> bool {
         && within(version.create_revision(), request.min_create_revision, request.max_create_revision)
 }
 
-/// Filters, then sorts, then cuts.
-fn reply(request: &RangeRequest, mut found: Vec<&Version>, limit: usize, count: i64) -> RangeReply {
+/// Filters, then sorts, then cuts, then reads the values of what is left.
+fn reply(
+    state: &State,
+    request: &RangeRequest,
+    mut found: Vec<Found<'_>>,
+    limit: usize,
+    count: i64,
+) -> Result<RangeReply, RequestError> {
     if request.count_only {
-        return RangeReply { count, ..RangeReply::default() };
+        return Ok(RangeReply { count, ..RangeReply::default() });
     }
     if has_filters(request) {
-        found.retain(|version| passes_filters(request, version));
+        found.retain(|(_, version)| passes_filters(request, version));
+    }
+    if request.sort_target == SortTarget::Value {
+        return sorted_by_value(state, request, found, limit, count);
     }
     sort(request, &mut found);
     let more = found.len() > limit;
     found.truncate(limit);
-    let kvs = found.into_iter().filter_map(|version| encoded(request, version)).collect();
-    RangeReply { kvs, more, count }
+    let kvs = if request.keys_only {
+        found.into_iter().map(|(key, version)| version.encode_without_value(key)).collect()
+    } else {
+        state.values.get_all(found.into_iter().map(|(_, version)| version))?
+    };
+    Ok(RangeReply { kvs, more, count })
 }
 
-fn encoded(request: &RangeRequest, version: &Version) -> Option<Bytes> {
-    let kv = version.kv()?;
-    Some(if request.keys_only { without_value(kv) } else { kv.clone() })
+/// The one order that has to read every value first.
+fn sorted_by_value(
+    state: &State,
+    request: &RangeRequest,
+    found: Vec<Found<'_>>,
+    limit: usize,
+    count: i64,
+) -> Result<RangeReply, RequestError> {
+    let values = state.values.get_all(found.iter().map(|(_, version)| *version))?;
+    let mut found: Vec<_> = found.into_iter().zip(values).collect();
+    match request.sort_order {
+        SortOrder::Descend => found.sort_by(|(_, a), (_, b)| value_in(b).cmp(value_in(a))),
+        SortOrder::None | SortOrder::Ascend => found.sort_by(|(_, a), (_, b)| value_in(a).cmp(value_in(b))),
+    }
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let encode = |((key, version), kv): (Found<'_>, _)| {
+        if request.keys_only { version.encode_without_value(key) } else { kv }
+    };
+    Ok(RangeReply { kvs: found.into_iter().map(encode).collect(), more, count })
 }
 
 /// Order None with a target other than the key counts as ascending (etcd: range.go).
-fn sort(request: &RangeRequest, found: &mut [&Version]) {
-    let by = |a: &&Version, b: &&Version| -> Ordering {
+fn sort(request: &RangeRequest, found: &mut [Found<'_>]) {
+    let by = |(_, a): &Found<'_>, (_, b): &Found<'_>| -> Ordering {
         match request.sort_target {
-            SortTarget::Key => a.key().cmp(b.key()),
             SortTarget::Version => a.number().cmp(&b.number()),
             SortTarget::Create => a.create_revision().cmp(&b.create_revision()),
             SortTarget::Mod => a.revision().main.cmp(&b.revision().main),
-            SortTarget::Value => a.value().cmp(b.value()),
+            // In this order already, and not sorted here.
+            SortTarget::Key | SortTarget::Value => Ordering::Equal,
         }
     };
     match (request.sort_target, request.sort_order) {

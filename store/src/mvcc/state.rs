@@ -8,47 +8,74 @@
 //! - `attached` holds (lease, key) exactly for the live keys whose newest version names a lease.
 
 use super::row::Row;
-use super::version::Version;
+use super::values::Values;
+use super::version::{Key, Version};
 use crate::key_range::KeyRange;
-use crate::log::{Position, Table};
+use crate::log::Table;
 use crate::revision::Revision;
-use crate::tree::{Tree, Weight};
+use crate::tree::Tree;
 use bytes::Bytes;
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// Key of [`State::older`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct OlderKey {
-    pub(crate) key: Bytes,
+    pub(crate) key: Key,
     pub(crate) revision: Revision,
 }
 
-/// An event as watchers see it.
+/// An event as watchers see it. Ordered by its revision, which is the version's: the tree needs no key beside it.
 #[derive(Clone, Debug)]
 pub(crate) struct HistoryEvent {
-    pub(crate) key: Bytes,
+    pub(crate) key: Key,
     pub(crate) version: Version,
     /// What the key was before, tombstones included. Kept with the event, so that a watcher needs no look-up and a
     /// compaction at the event's own revision does not take its prev_kv away.
     pub(crate) previous: Option<Version>,
 }
 
-impl Weight for HistoryEvent {}
+impl Borrow<Revision> for HistoryEvent {
+    fn borrow(&self) -> &Revision {
+        self.version.revision_ref()
+    }
+}
+
+impl PartialEq for HistoryEvent {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for HistoryEvent {}
+
+impl PartialOrd for HistoryEvent {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for HistoryEvent {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.version.revision_ref().cmp(other.version.revision_ref())
+    }
+}
 
 /// Key of [`State::attached`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Attachment {
     pub(crate) lease: i64,
-    pub(crate) key: Bytes,
+    pub(crate) key: Key,
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    pub(crate) by_key: Tree<Bytes, Version>,
+    pub(crate) by_key: Tree<Key, Version>,
     pub(crate) older: Tree<OlderKey, Version>,
-    pub(crate) by_revision: Tree<Revision, HistoryEvent>,
+    pub(crate) by_revision: Tree<HistoryEvent, ()>,
     pub(crate) attached: Tree<Attachment, ()>,
     pub(crate) tables: BTreeMap<Table, Tree<Bytes, Row>>,
     pub(crate) revision: i64,
@@ -58,10 +85,12 @@ pub(crate) struct State {
     pub(crate) bytes: u64,
     /// Counts writes to rows of shares, so that links are woken by them and by nothing else.
     pub(crate) share_writes: i64,
+    pub(crate) values: Values,
 }
 
-impl Default for State {
-    fn default() -> Self {
+impl State {
+    /// An empty store.
+    pub(crate) fn empty(values: Values) -> State {
         State {
             by_key: Tree::new(),
             older: Tree::new(),
@@ -72,13 +101,12 @@ impl Default for State {
             compact_revision: -1,
             bytes: 0,
             share_writes: 0,
+            values,
         }
     }
-}
 
-impl State {
     /// The newest version of a key, tombstones included, with the key object that the trees share.
-    pub(crate) fn newest(&self, key: &[u8]) -> Option<(&Bytes, &Version)> {
+    pub(crate) fn newest(&self, key: &[u8]) -> Option<(&Key, &Version)> {
         self.by_key.get_entry(key)
     }
 
@@ -88,7 +116,7 @@ impl State {
     }
 
     /// The version of a key that was current at a main revision, tombstones included.
-    pub(crate) fn version_at<'a>(&'a self, key: &Bytes, newest: &'a Version, revision: i64) -> Option<&'a Version> {
+    pub(crate) fn version_at<'a>(&'a self, key: &Key, newest: &'a Version, revision: i64) -> Option<&'a Version> {
         if newest.revision().main <= revision {
             return Some(newest);
         }
@@ -98,17 +126,17 @@ impl State {
     }
 
     /// The kept version with exactly this revision.
-    pub(crate) fn version(&self, key: &Bytes, revision: Revision) -> Option<&Version> {
-        match self.by_key.get(key) {
-            Some(newest) if newest.revision() == revision => Some(newest),
-            Some(_) => self.older.get(&OlderKey { key: key.clone(), revision }),
-            None => None,
+    pub(crate) fn version(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version)> {
+        let (key, newest) = self.newest(key)?;
+        if newest.revision() == revision {
+            return Some((key, newest));
         }
+        Some((key, self.older.get(&OlderKey { key: key.clone(), revision })?))
     }
 
     /// The main revision at which a kept version was superseded; None for the newest.
-    pub(crate) fn superseded_at(&self, key: &Bytes, revision: Revision) -> Option<i64> {
-        let newest = self.by_key.get(key)?;
+    pub(crate) fn superseded_at(&self, key: &Key, revision: Revision) -> Option<i64> {
+        let newest = self.by_key.get(&**key)?;
         if newest.revision() <= revision {
             return None;
         }
@@ -119,20 +147,21 @@ impl State {
     }
 
     /// Makes a version the newest of its key and notes the event.
-    pub(crate) fn apply(&mut self, key: Bytes, version: Version) {
+    pub(crate) fn apply(&mut self, key: Key, version: Version) {
         self.bytes += version.bytes(&key);
         let previous = self.by_key.insert(key.clone(), version.clone());
         if let Some(previous) = &previous {
             self.older.insert(OlderKey { key: key.clone(), revision: previous.revision() }, previous.clone());
         }
         self.reattach(&key, previous.as_ref().map_or(0, Version::lease), version.lease());
-        self.by_revision.insert(version.revision(), HistoryEvent { key, version, previous });
+        self.by_revision.insert(HistoryEvent { key, version, previous }, ());
     }
 
     /// Takes back the last [`State::apply`] that was not taken back.
     pub(crate) fn revert(&mut self, revision: Revision) {
-        let event = self.by_revision.remove(&revision).expect("invariant: what is reverted was applied");
-        let HistoryEvent { key, version, previous } = event;
+        let event = self.by_revision.get_entry(&revision).map(|(event, ())| event.clone());
+        self.by_revision.remove(&revision);
+        let HistoryEvent { key, version, previous } = event.expect("invariant: what is reverted was applied");
         self.bytes -= version.bytes(&key);
         self.reattach(&key, version.lease(), previous.as_ref().map_or(0, Version::lease));
         match previous {
@@ -140,11 +169,11 @@ impl State {
                 self.older.remove(&OlderKey { key: key.clone(), revision: previous.revision() });
                 self.by_key.insert(key, previous);
             }
-            None => drop(self.by_key.remove(&key)),
+            None => drop(self.by_key.remove(&*key)),
         }
     }
 
-    fn reattach(&mut self, key: &Bytes, from: i64, to: i64) {
+    fn reattach(&mut self, key: &Key, from: i64, to: i64) {
         if from == to {
             return;
         }
@@ -157,8 +186,8 @@ impl State {
     }
 
     /// Keys of a lease in key order.
-    pub(crate) fn keys_of_lease(&self, lease: i64) -> impl Iterator<Item = &Bytes> {
-        let first = Attachment { lease, key: Bytes::new() };
+    pub(crate) fn keys_of_lease(&self, lease: i64) -> impl Iterator<Item = &Key> {
+        let first = Attachment { lease, key: Key::default() };
         self.attached
             .range(Bound::Included(&first), Bound::Unbounded)
             .map(|(attachment, ())| attachment)
@@ -207,20 +236,5 @@ impl State {
         };
         self.bytes -= old.as_ref().map_or(0, |row| row.bytes(key));
         old
-    }
-
-    /// Replaces a kept version by the same one at another place of the log. False if it is not kept any more.
-    pub(crate) fn relocate(&mut self, key: &Bytes, revision: Revision, position: Position) -> bool {
-        let Some(moved) = self.version(key, revision).map(|version| version.moved_to(position)) else { return false };
-        if self.by_key.get(key).is_some_and(|newest| newest.revision() == revision) {
-            self.by_key.insert(key.clone(), moved.clone());
-        } else {
-            self.older.insert(OlderKey { key: key.clone(), revision }, moved.clone());
-        }
-        if let Some(event) = self.by_revision.get(&revision) {
-            let event = HistoryEvent { version: moved, ..event.clone() };
-            self.by_revision.insert(revision, event);
-        }
-        true
     }
 }

@@ -6,7 +6,7 @@ use super::operation::{Intent, intent, is_terminating};
 use super::replicas::{Replicas, SharedReplicas};
 use crate::error::RequestError;
 use crate::mvcc::KeyValue;
-use crate::sequencer::{Change, Commit, Emit};
+use crate::sequencer::{Change, Commit, Emit, Stored};
 use archipel_crdt::entry::DeletePolicy;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::value;
@@ -29,14 +29,16 @@ impl Emit for Emitter {
         let mut freed: Vec<(u128, ObjectKey)> = Vec::new();
         for change in changes {
             let Some((share, key)) = replicas.locate(&change.key) else { continue };
-            let (before, after) = (decode(change.old.as_ref()), decode(change.new.as_ref()));
+            let read = |stored: &Option<Stored>| stored.as_ref().map(|stored| commit.read(stored)).transpose();
+            let (old, new) = (read(&change.old)?, read(&change.new)?);
+            let (before, after) = (decode(old.as_ref()), decode(new.as_ref()));
             if key.resource == "namespaces" && ends_namespace(after.as_ref()) {
                 replicas.leave(commit, share);
                 intents.remove(&share);
                 continue;
             }
             // A key with a lease is never replicated (rule M21).
-            if change.lease != 0 || undecodable(change.new.as_ref(), after.as_ref()) {
+            if change.lease != 0 || undecodable(new.as_ref(), after.as_ref()) {
                 continue;
             }
             let object = replicas.shares.get(&share).and_then(|replica| replica.objects.get(&key));

@@ -4,6 +4,7 @@
 use super::emit::decode;
 use super::operation::is_terminating;
 use super::replicas::{Replica, Replicas};
+use crate::error::RequestError;
 use crate::limits::MATERIALISED_BYTES_MAX;
 use crate::mvcc::KeyValue;
 use crate::sequencer::Commit;
@@ -12,6 +13,7 @@ use archipel_crdt::key::ObjectKey;
 use archipel_crdt::lens::{self, Class, LifeSeed};
 use archipel_crdt::value::{self, Encoding, Tree};
 use bytes::Bytes;
+use std::cell::RefCell;
 
 /// Kinds that can own a replicated object and are replicated themselves; other owners are not projected (rule M19).
 const OWNERS: &[(&str, &str, &str)] = &[
@@ -94,7 +96,10 @@ pub(super) fn plan(
     policy: DeletePolicy,
 ) -> Plan {
     let etcd_key = replicas.keyspace.key(&replica.share.namespace, key).unwrap_or_default();
-    let version = commit.get(etcd_key.as_bytes());
+    let version = match commit.get(etcd_key.as_bytes()) {
+        Ok(version) => version,
+        Err(unreadable) => return Plan::Hold(unreadable.to_string()),
+    };
     let local = decode(version.as_ref());
     if version.is_some() && local.is_none() {
         return Plan::Hold("the local value does not decode".into());
@@ -109,7 +114,13 @@ pub(super) fn plan(
         namespace: replica.share.namespace.clone(),
         name: key.name.clone(),
     };
-    let owner_uid = |kind: &str, name: &str| owner_uid(commit, replicas, replica, kind, name);
+    let unreadable = RefCell::new(None);
+    let owner_uid = |kind: &str, name: &str| {
+        owner_uid(commit, replicas, replica, kind, name).unwrap_or_else(|error| {
+            *unreadable.borrow_mut() = Some(error.to_string());
+            None
+        })
+    };
     let shown = |local: Option<&value::Decoded>| {
         let (api_version, kind) = (&info.api_version, &info.kind);
         let tree = lens::overlay(kind, local, &visible, &seed, &owner_uid);
@@ -117,6 +128,9 @@ pub(super) fn plan(
         value::Decoded { encoding, api_version: api_version.clone(), kind: kind.clone(), tree }
     };
     let fresh = shown(None);
+    if let Some(error) = unreadable.take() {
+        return Plan::Hold(error);
+    }
     // Checked here too, for a merge bypasses this site's admission: what a peer may not send is not shown (hazard H7).
     match lens::classify(key, &fresh) {
         Class::Replicated => {}
@@ -194,18 +208,28 @@ fn differs_in_identity(key: &ObjectKey, local: &value::Decoded, visible: &Tree) 
 }
 
 /// The local uid of an owner, if it is here.
-fn owner_uid(commit: &Commit<'_>, replicas: &Replicas, replica: &Replica, kind: &str, name: &str) -> Option<String> {
-    let &(_, group, resource) = OWNERS.iter().find(|(k, ..)| *k == kind)?;
+///
+/// # Errors
+/// It is here and cannot be read.
+fn owner_uid(
+    commit: &Commit<'_>,
+    replicas: &Replicas,
+    replica: &Replica,
+    kind: &str,
+    name: &str,
+) -> Result<Option<String>, RequestError> {
+    let Some(&(_, group, resource)) = OWNERS.iter().find(|(k, ..)| *k == kind) else { return Ok(None) };
     let key = ObjectKey { group: group.to_owned(), resource: resource.to_owned(), name: name.to_owned() };
-    let etcd_key = replicas.keyspace.key(&replica.share.namespace, &key)?;
-    let owner = decode(commit.get(etcd_key.as_bytes()).as_ref())?;
-    owner.tree.at(&["metadata", "uid"]).and_then(Tree::as_str).map(str::to_owned)
+    let Some(etcd_key) = replicas.keyspace.key(&replica.share.namespace, &key) else { return Ok(None) };
+    let owner = decode(commit.get(etcd_key.as_bytes())?.as_ref());
+    let uid = owner.and_then(|owner| owner.tree.at(&["metadata", "uid"]).and_then(Tree::as_str).map(str::to_owned));
+    Ok(uid)
 }
 
 /// What this site's kube-apiserver stores new objects as: read off an object that every cluster has.
 fn default_encoding(commit: &Commit<'_>, replicas: &Replicas) -> Encoding {
     let key = ObjectKey { group: String::new(), resource: "namespaces".into(), name: String::new() };
-    let own = replicas.keyspace.key("kube-system", &key).and_then(|key| commit.get(key.as_bytes()));
+    let own = replicas.keyspace.key("kube-system", &key).and_then(|key| commit.get(key.as_bytes()).ok().flatten());
     match own.and_then(|version| KeyValue::decode(&version).ok().map(|kv| value::Encoding::sniff(kv.value))) {
         Some(Encoding::Json) => Encoding::Json,
         _ => Encoding::Protobuf,

@@ -94,7 +94,7 @@ impl Store {
             let current = replicas.of_namespace(namespace).map(|replica| &replica.share);
             let step = share::accept(current, namespace, from, replicas.site.member())?;
             if step.activated && collision == Collision::Refuse {
-                refuse_collisions(&replicas.replicable(commit, namespace), namespace, from)?;
+                refuse_collisions(&replicas.replicable(commit, namespace)?, namespace, from)?;
             }
             Ok(step)
         })
@@ -158,7 +158,7 @@ impl Store {
     pub(super) async fn import(&self, share: u128) -> Result<(), ShareError> {
         loop {
             let (more, ticket) =
-                self.commit_shares(|commit, replicas| Ok::<_, ShareError>(replicas.import(commit, share)))?;
+                self.commit_shares(|commit, replicas| replicas.import(commit, share).map_err(ShareError::from))?;
             ticket.await?;
             if !more {
                 return Ok(());
@@ -207,7 +207,7 @@ impl Replicas {
 
     fn namespace_exists(&self, commit: &Commit<'_>, namespace: &str) -> bool {
         let key = ObjectKey { group: String::new(), resource: "namespaces".into(), name: String::new() };
-        self.keyspace.key(namespace, &key).is_some_and(|key| commit.get(key.as_bytes()).is_some())
+        self.keyspace.key(namespace, &key).is_some_and(|key| commit.exists(key.as_bytes()))
     }
 }
 

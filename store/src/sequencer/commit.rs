@@ -1,11 +1,11 @@
 //! One change in the making. Predecessor: `Store`'s requests and `replica`; successor: `sequencer::evaluator`, which
 //! appends the record to the log.
 
-use super::Change;
+use super::{Change, Stored};
 use crate::error::RequestError;
 use crate::lease;
 use crate::log::{Event, EventKind, Record, Table, TableWrite};
-use crate::mvcc::{self, RangeReply, RangeRequest, Row, State, Version};
+use crate::mvcc::{self, Key, RangeReply, RangeRequest, Row, State, Version};
 use crate::revision::Revision;
 use bytes::Bytes;
 
@@ -15,6 +15,8 @@ use bytes::Bytes;
 pub struct Commit<'a> {
     state: &'a mut State,
     record: Record,
+    /// Versions of `record.events`, for their positions.
+    versions: Vec<(Key, Version)>,
     /// Row handles beside `record.tables`, for their positions.
     rows: Vec<Option<Row>>,
     /// How to take everything back, in order.
@@ -36,6 +38,7 @@ enum Undo {
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) record: Record,
+    pub(super) versions: Vec<(Key, Version)>,
     pub(super) rows: Vec<Option<Row>>,
     /// Rows that were replaced or deleted, with their keys.
     pub(super) replaced: Vec<(Bytes, Row)>,
@@ -46,7 +49,8 @@ pub(super) struct Built {
 impl<'a> Commit<'a> {
     pub(super) fn begin(state: &'a mut State) -> Commit<'a> {
         let base = state.revision;
-        Commit { state, record: Record::default(), rows: Vec::new(), undo: Vec::new(), base, last: None }
+        let (record, versions, rows, undo) = (Record::default(), Vec::new(), Vec::new(), Vec::new());
+        Commit { state, record, versions, rows, undo, base, last: None }
     }
 
     pub(super) fn finish(self) -> Built {
@@ -55,7 +59,8 @@ impl<'a> Commit<'a> {
             _ => None,
         });
         let replaced = replaced.collect();
-        Built { record: self.record, rows: self.rows, replaced, undo: self.undo, base: self.base }
+        let Commit { record, versions, rows, undo, base, .. } = self;
+        Built { record, versions, rows, replaced, undo, base }
     }
 
     /// The newest main revision, this commit's own included.
@@ -69,8 +74,24 @@ impl<'a> Commit<'a> {
     }
 
     /// The current version of a key as encoded `mvccpb.KeyValue`; None if it does not exist.
-    pub fn get(&self, key: &[u8]) -> Option<Bytes> {
-        self.state.get(key)?.kv().cloned()
+    ///
+    /// # Errors
+    /// [`RequestError::Unreadable`].
+    pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RequestError> {
+        self.state.get(key).map(|version| self.state.values.get(version)).transpose()
+    }
+
+    /// Whether a key exists: [`Commit::get`] without a look at the value.
+    pub fn exists(&self, key: &[u8]) -> bool {
+        self.state.get(key).is_some()
+    }
+
+    /// The encoded `mvccpb.KeyValue` of a version that a [`Change`] names.
+    ///
+    /// # Errors
+    /// [`RequestError::Unreadable`].
+    pub fn read(&self, stored: &Stored) -> Result<Bytes, RequestError> {
+        self.state.values.get(&stored.0)
     }
 
     /// Evaluates a Range against the newest state.
@@ -100,25 +121,25 @@ impl<'a> Commit<'a> {
         }
         let revision = self.next_revision();
         // The key object that the trees have is used again; a new one must not pin the request's buffer.
-        let (key, create_revision, number) = match self.state.newest(key) {
-            Some((key, newest)) if !newest.is_tombstone() => {
-                (key.clone(), newest.create_revision(), newest.number() + 1)
+        let (shared, create_revision, number) = match self.state.newest(key) {
+            Some((shared, newest)) if !newest.is_tombstone() => {
+                (shared.clone(), newest.create_revision(), newest.number() + 1)
             }
-            Some((key, _)) => (key.clone(), revision.main, 1),
-            None => (Bytes::copy_from_slice(key), revision.main, 1),
+            Some((shared, _)) => (shared.clone(), revision.main, 1),
+            None => (Key::from(&**key), revision.main, 1),
         };
-        let version = Version::put(&key, value, revision, create_revision, number, lease);
-        let kv = version.kv().cloned().unwrap_or_default();
-        self.apply(key, version, EventKind::Put(kv));
+        let (version, kv) = Version::put(key, value, revision, create_revision, number, lease);
+        self.apply(shared, version, Event { key: key.clone(), revision, kind: EventKind::Put(kv) });
         Ok(revision.main)
     }
 
     /// Writes a tombstone; false if the key does not exist (nothing happens then).
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let Some((key, _)) = self.state.newest(key).filter(|(_, newest)| !newest.is_tombstone()) else { return false };
-        let key = key.clone();
+        let live = self.state.newest(key).filter(|(_, newest)| !newest.is_tombstone());
+        let Some(shared) = live.map(|(shared, _)| shared.clone()) else { return false };
         let revision = self.next_revision();
-        self.apply(key, Version::tombstone(revision), EventKind::Delete);
+        let event = Event { key: Bytes::copy_from_slice(key), revision, kind: EventKind::Delete };
+        self.apply(shared, Version::tombstone(revision), event);
         true
     }
 
@@ -162,13 +183,16 @@ impl<'a> Commit<'a> {
 
     /// What changed so far, for the emit seam.
     pub(super) fn changes(&self) -> Vec<Change> {
-        let events = self.record.events.iter().filter_map(|event| self.state.by_revision.get(&event.revision));
-        let kv = |version: &Version| version.kv().cloned();
-        events
+        let event = |event: &Event| Some(self.state.by_revision.get_entry(&event.revision)?.0);
+        let stored = |version: &Version| version.live().cloned().map(Stored);
+        self.record
+            .events
+            .iter()
+            .filter_map(event)
             .map(|event| Change {
                 key: event.key.clone(),
-                old: event.previous.as_ref().and_then(kv),
-                new: kv(&event.version),
+                old: event.previous.as_ref().and_then(stored),
+                new: stored(&event.version),
                 revision: event.version.revision().main,
                 lease: event.version.lease(),
             })
@@ -190,10 +214,10 @@ impl<'a> Commit<'a> {
         revision
     }
 
-    fn apply(&mut self, key: Bytes, version: Version, kind: EventKind) {
-        let revision = version.revision();
-        self.undo.push(Undo::Event(revision));
-        self.record.events.push(Event { key: key.clone(), revision, kind });
+    fn apply(&mut self, key: Key, version: Version, event: Event) {
+        self.undo.push(Undo::Event(event.revision));
+        self.record.events.push(event);
+        self.versions.push((key.clone(), version.clone()));
         self.state.apply(key, version);
     }
 

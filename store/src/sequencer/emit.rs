@@ -2,22 +2,26 @@
 
 use super::Commit;
 use crate::error::RequestError;
-use bytes::Bytes;
+use crate::mvcc::{Key, Version};
 
 /// One key that a client's request changed.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// The key.
-    pub key: Bytes,
-    /// Encoded `mvccpb.KeyValue` before, if the key existed.
-    pub old: Option<Bytes>,
-    /// Encoded `mvccpb.KeyValue` after, unless the key was deleted.
-    pub new: Option<Bytes>,
+    pub key: Key,
+    /// The version before, if the key existed.
+    pub old: Option<Stored>,
+    /// The version after, unless the key was deleted.
+    pub new: Option<Stored>,
     /// Main revision of the change.
     pub revision: i64,
     /// Lease of the new version; 0 = none.
     pub lease: i64,
 }
+
+/// A version whose value is read only when somebody asks for it: [`Commit::read`].
+#[derive(Clone, Debug)]
+pub struct Stored(pub(super) Version);
 
 /// Sees every change of a client's request, a lease's expiry included, before its frame is appended.
 pub trait Emit: Send {

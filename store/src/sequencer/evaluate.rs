@@ -4,22 +4,22 @@ use super::Commit;
 use crate::error::RequestError;
 use crate::key_range::KeyRange;
 use crate::mvcc::{
-    self, DeleteRangeReply, DeleteRangeRequest, KeyValue, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
+    self, DeleteRangeReply, DeleteRangeRequest, Key, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
 };
-use bytes::Bytes;
 
 /// # Errors
 /// Empty key, unknown lease, or `ignore_*` on an absent key.
 pub(crate) fn put(commit: &mut Commit<'_>, request: &PutRequest) -> Result<PutReply, RequestError> {
-    let previous = commit.get(&request.key);
-    let before = match &previous {
-        Some(kv) => Some(KeyValue::decode(kv).expect("invariant: the store holds well-formed versions")),
+    let kept_lease = match commit.state().get(&request.key) {
+        Some(previous) => previous.lease(),
         None if request.ignore_value || request.ignore_lease => return Err(RequestError::KeyNotFound),
-        None => None,
+        None => 0,
     };
-    let value = before.as_ref().filter(|_| request.ignore_value).map_or(request.value.as_ref(), |kv| kv.value);
-    let lease = before.as_ref().filter(|_| request.ignore_lease).map_or(request.lease, |kv| kv.lease);
-    commit.put(&request.key, value, lease)?;
+    // The former value is read only for those who ask for it: it may be on the disk.
+    let previous = if request.prev_kv || request.ignore_value { commit.get(&request.key)? } else { None };
+    let kept_value = previous.as_deref().filter(|_| request.ignore_value).map(mvcc::value_in);
+    let lease = if request.ignore_lease { kept_lease } else { request.lease };
+    commit.put(&request.key, kept_value.unwrap_or(&request.value), lease)?;
     Ok(PutReply { prev_kv: previous.filter(|_| request.prev_kv) })
 }
 
@@ -35,16 +35,16 @@ pub(crate) fn delete_range(
     let range = KeyRange::new(&request.key, &request.range_end);
     let (start, end) = range.bounds();
     let state = commit.state();
-    let live = state.by_key.range(start, end).filter(|(_, newest)| !newest.is_tombstone());
-    let found: Vec<(Bytes, Option<Bytes>)> =
-        live.map(|(key, newest)| (key.clone(), newest.kv().filter(|_| request.prev_kv).cloned())).collect();
-    let mut reply = DeleteRangeReply::default();
-    for (key, kv) in found {
-        commit.delete(&key);
-        reply.deleted += 1;
-        reply.prev_kvs.extend(kv);
+    let live = || state.by_key.range(start, end).filter(|(_, newest)| !newest.is_tombstone());
+    let prev_kvs = match request.prev_kv {
+        true => state.values.get_all(live().map(|(_, newest)| newest))?,
+        false => Vec::new(),
+    };
+    let keys: Vec<Key> = live().map(|(key, _)| key.clone()).collect();
+    for key in &keys {
+        commit.delete(key);
     }
-    Ok(reply)
+    Ok(DeleteRangeReply { deleted: keys.len() as i64, prev_kvs })
 }
 
 /// All comparisons, nested ones included, see the state before; so do the checks that refuse the whole. Then the
@@ -53,7 +53,7 @@ pub(crate) fn delete_range(
 /// # Errors
 /// What the checks found. Nothing ran then.
 pub(crate) fn txn(commit: &mut Commit<'_>, request: &TxnRequest) -> Result<TxnReply, RequestError> {
-    let path = Path::choose(commit.state(), request);
+    let path = Path::choose(commit.state(), request)?;
     mvcc::check(commit.state(), request, &path, &|id| commit.lease_exists(id))?;
     run(commit, request, &path)
 }
@@ -84,7 +84,7 @@ pub(crate) fn revoke(commit: &mut Commit<'_>, id: i64) -> Result<(), RequestErro
     if !commit.lease_exists(id) {
         return Err(RequestError::LeaseNotFound);
     }
-    let keys: Vec<Bytes> = commit.state().keys_of_lease(id).cloned().collect();
+    let keys: Vec<Key> = commit.state().keys_of_lease(id).cloned().collect();
     for key in keys {
         commit.delete(&key);
     }
@@ -111,7 +111,7 @@ pub(crate) fn compact(commit: &mut Commit<'_>, revision: i64) -> Result<(), Requ
 /// # Errors
 /// As [`txn`].
 pub(crate) fn read_only_txn(state: &mvcc::State, request: &TxnRequest) -> Result<TxnReply, RequestError> {
-    let path = Path::choose(state, request);
+    let path = Path::choose(state, request)?;
     mvcc::check(state, request, &path, &|_| false)?;
     let replies = mvcc::branch(request, path.succeeded).iter().filter_map(|op| match op {
         Op::Range(range) => Some(mvcc::range(state, range).map(|reply| (state.revision, OpReply::Range(reply)))),

@@ -7,9 +7,9 @@ use super::emit::Emit;
 use crate::error::RequestError;
 use crate::lease::Deadlines;
 use crate::limits::COMPACTION_SLICE_EVENTS;
-use crate::log::{AppendError, Appended, Appender, LiveBytes, Liveness, Position, Record, Table, relocate};
+use crate::log::{AppendError, Appended, Appender, LiveBytes, Liveness, Position, Table, relocate};
 use crate::log::{Batch, LogPoint, Replayed};
-use crate::mvcc::{Compaction, State};
+use crate::mvcc::{Compaction, Key, State, Version};
 use crate::revision::Revision;
 use bytes::Bytes;
 
@@ -23,6 +23,8 @@ pub(crate) struct Evaluator {
     emit: Option<EmitSeam>,
     dirty: Dirty,
     compaction: Option<Compaction>,
+    /// Versions of the batch that is being filled: their values may leave memory once it is durable.
+    fresh: Vec<Version>,
 }
 
 struct EmitSeam(Box<dyn Emit>);
@@ -38,6 +40,23 @@ impl std::fmt::Debug for EmitSeam {
 pub(crate) struct Sealed {
     pub(crate) batch: Option<Batch>,
     pub(crate) state: State,
+    fresh: Vec<Version>,
+}
+
+impl Sealed {
+    /// To be called when the batch is durable and published: its values may leave memory then.
+    pub(crate) fn admission(&mut self) -> impl FnOnce() + use<> {
+        let (fresh, cache) = (std::mem::take(&mut self.fresh), self.state.values.cache().clone());
+        move || cache.admit_resident(fresh)
+    }
+}
+
+/// A version that cleaning copied; it lies at its old place until the copy is durable.
+#[derive(Debug)]
+pub(crate) struct Copied {
+    key: Key,
+    version: Version,
+    to: Position,
 }
 
 /// What a checkpoint has to bring into the index.
@@ -51,7 +70,7 @@ pub(crate) struct CheckpointWork {
 
 impl Evaluator {
     pub(crate) fn new(newest: State, deadlines: Deadlines, appender: Appender, live: LiveBytes, dirty: Dirty) -> Self {
-        Evaluator { newest, deadlines, live, appender, emit: None, dirty, compaction: None }
+        Evaluator { newest, deadlines, live, appender, emit: None, dirty, compaction: None, fresh: Vec::new() }
     }
 
     pub(crate) fn set_emit(&mut self, emit: Box<dyn Emit>) {
@@ -107,7 +126,8 @@ impl Evaluator {
     }
 
     pub(crate) fn seal(&mut self) -> Sealed {
-        Sealed { batch: self.appender.take_batch(), state: self.newest.clone() }
+        let fresh = std::mem::take(&mut self.fresh);
+        Sealed { batch: self.appender.take_batch(), state: self.newest.clone(), fresh }
     }
 
     /// The mark of an orderly stop, as a batch of its own.
@@ -129,7 +149,7 @@ impl Evaluator {
             if let Some(position) = version.position() {
                 self.live.removed(position, key.len());
             }
-            self.dirty.keys.insert(key);
+            self.dirty.keys.push(key);
         }
         if done {
             self.compaction = None;
@@ -151,43 +171,56 @@ impl Evaluator {
         self.dirty.merge(dirty);
     }
 
-    /// Copies what is live of an old record to the log's tail. False if nothing is.
-    pub(crate) fn relocate(&mut self, replayed: Replayed) -> Result<bool, RequestError> {
-        let Some(record) = relocate(replayed, &NewestLiveness(&self.newest)) else { return Ok(false) };
+    /// Copies what is live of an old record to the log's tail; None if nothing is. Call [`Evaluator::copied`] with the
+    /// versions once that is durable: until then they are read at their old places.
+    pub(crate) fn relocate(&mut self, replayed: Replayed) -> Result<Option<Vec<Copied>>, RequestError> {
+        let Some(record) = relocate(replayed, &NewestLiveness(&self.newest)) else { return Ok(None) };
         let appended = self.appender.append(&record).map_err(append_refused)?;
-        for (moved, at) in record.moved.iter().zip(&appended.moved) {
-            let (key, revision) = (&moved.event.key, moved.event.revision);
-            let old = self.newest.version(key, revision).and_then(|version| version.position());
-            if self.newest.relocate(key, revision, *at) {
-                self.account_move(old, *at, key);
-            }
-        }
+        let copied = record.moved.iter().zip(&appended.moved).filter_map(|(moved, to)| {
+            let (key, version) = self.newest.version(&moved.event.key, moved.event.revision)?;
+            Some(Copied { key: key.clone(), version: version.clone(), to: *to })
+        });
+        let copied = copied.collect();
         for (write, at) in record.tables.iter().zip(&appended.tables) {
             let old = self.newest.row(write.table, &write.key).and_then(|row| row.position());
             let value = write.value.clone().unwrap_or_default();
             let row = crate::mvcc::Row::recovered(value, *at);
             self.newest.set_row(write.table, &write.key, Some(row));
             self.dirty.rows.insert((write.table, write.key.clone()));
-            self.account(old, *at, &write.key);
+            self.account_move(old, *at, &write.key);
         }
-        Ok(true)
+        Ok(Some(copied))
     }
 
-    fn account_move(&mut self, old: Option<Position>, new: Position, key: &Bytes) {
-        self.dirty.keys.insert(key.clone());
-        self.account(old, new, key);
+    /// The copies are durable: from now on every state, old ones included, reads them.
+    pub(crate) fn copied(&mut self, copied: Vec<Copied>) {
+        for Copied { key, version, to } in copied {
+            let old = version.position();
+            version.set_position(to);
+            // Compaction may have dropped it meanwhile; then only old states have it.
+            if self.newest.version(&key, version.revision()).is_some() {
+                self.account_move(old, to, &key);
+                self.dirty.keys.push(key);
+            }
+        }
     }
 
-    fn account(&mut self, old: Option<Position>, new: Position, key: &Bytes) {
+    /// The oldest segment was freed; the newest state names nothing in it.
+    pub(crate) fn freed(&mut self) {
+        self.newest.values.renew_pin();
+    }
+
+    fn account_move(&mut self, old: Option<Position>, new: Position, key: &[u8]) {
         self.live.added(new, key.len());
         if let Some(old) = old {
             self.live.removed(old, key.len());
         }
     }
 
-    fn append(&mut self, built: Built) -> Result<(), RequestError> {
+    fn append(&mut self, mut built: Built) -> Result<(), RequestError> {
+        let versions = std::mem::take(&mut built.versions);
         match self.appender.append(&built.record) {
-            Ok(appended) => self.appended(&built, &appended),
+            Ok(appended) => self.appended(&built, versions, &appended),
             Err(refused) => {
                 built.abandon(&mut self.newest);
                 return Err(append_refused(refused));
@@ -200,15 +233,16 @@ impl Evaluator {
     }
 
     /// Tells everything where it lies now.
-    fn appended(&mut self, built: &Built, appended: &Appended) {
-        let Record { events, tables, .. } = &built.record;
-        for (event, at) in events.iter().zip(&appended.events) {
-            if let Some(version) = self.newest.version(&event.key, event.revision) {
-                version.set_position(*at);
+    fn appended(&mut self, built: &Built, versions: Vec<(Key, Version)>, appended: &Appended) {
+        for ((key, version), at) in versions.into_iter().zip(&appended.events) {
+            version.set_position(*at);
+            self.live.added(*at, key.len());
+            self.dirty.keys.push(key);
+            if !version.is_tombstone() {
+                self.fresh.push(version);
             }
-            self.live.added(*at, event.key.len());
-            self.dirty.keys.insert(event.key.clone());
         }
+        let tables = &built.record.tables;
         for ((write, row), at) in tables.iter().zip(&built.rows).zip(&appended.tables) {
             if let Some(row) = row {
                 row.set_position(*at);
@@ -242,7 +276,7 @@ struct NewestLiveness<'a>(&'a State);
 
 impl Liveness for NewestLiveness<'_> {
     fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<Option<i64>> {
-        let version = self.0.version(key, revision)?;
+        let (key, version) = self.0.version(key, revision)?;
         (version.position() == Some(at)).then(|| self.0.superseded_at(key, revision))
     }
 

@@ -21,10 +21,10 @@ mod sequencer;
 mod tests;
 
 pub use commit::Commit;
-pub use emit::{Change, Emit};
+pub use emit::{Change, Emit, Stored};
 pub use ticket::Ticket;
 
 pub(crate) use dirty::Dirty;
 pub(crate) use evaluate::{compact, delete_range, put, read_only_txn, revoke, txn};
-pub(crate) use evaluator::{CheckpointWork, Evaluator};
+pub(crate) use evaluator::{CheckpointWork, Copied, Evaluator};
 pub(crate) use sequencer::Sequencer;

@@ -139,7 +139,8 @@ impl Sequencer {
     }
 
     /// Makes a batch durable, publishes it, and wakes who waits for it: in this order.
-    fn write(&self, sealed: Sealed, completion: &Completion) {
+    fn write(&self, mut sealed: Sealed, completion: &Completion) {
+        let admit_values = sealed.admission();
         let mut held = lock(&self.writer);
         let writer = held.as_mut().expect("invariant: no batch is taken once the queue is closed and drained");
         let began = self.clock.monotonic();
@@ -161,6 +162,7 @@ impl Sequencer {
         drop(held);
         completion.complete(Ok(()));
         self.queue.finish();
+        admit_values();
     }
 }
 

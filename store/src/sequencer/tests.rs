@@ -54,7 +54,7 @@ fn the_emit_seam_is_part_of_the_same_record() {
     run(store.put(put("a", b"1".to_vec()))).unwrap();
     let refused = run(store.put(put("x", b"1".to_vec())));
     assert_eq!(refused, Err(RequestError::ShareForbids("x is held elsewhere".into())));
-    assert_eq!((store.revision(), store.view().get(b"x")), (2, None));
+    assert_eq!((store.revision(), store.view().get(b"x")), (2, Ok(None)));
     // The seam does not see what a merge writes.
     let merged = store.commit(|commit| commit.put(&Bytes::from_static(b"x"), b"from rennes", 0));
     merged.unwrap().1.wait().unwrap();

@@ -2,8 +2,9 @@
 //! successor: `etcd-shim` sends what [`Watcher::poll_events`] returns.
 
 use super::Publication;
+use crate::error::RequestError;
 use crate::key_range::KeyRange;
-use crate::mvcc::{HistoryEvent, State, Version, tombstone};
+use crate::mvcc::{HistoryEvent, State, tombstone};
 use crate::revision::Revision;
 use crate::sync::Arc;
 use bytes::Bytes;
@@ -61,6 +62,8 @@ pub enum WatchStep {
         /// The published revision.
         revision: i64,
     },
+    /// A value of the next event cannot be read: the watch must be canceled.
+    Unreadable(RequestError),
     /// The cursor fell below the compact revision: the watch must be canceled with it.
     Compacted {
         /// The oldest revision that can still be watched from.
@@ -105,7 +108,10 @@ impl Watcher {
         if self.next < state.compact_revision {
             return WatchStep::Compacted { compact_revision: state.compact_revision };
         }
-        let (events, seen) = self.take(&state, max_bytes);
+        let (events, seen) = match self.take(&state, max_bytes) {
+            Ok(taken) => taken,
+            Err(unreadable) => return WatchStep::Unreadable(unreadable),
+        };
         self.next = seen + 1;
         if events.is_empty() {
             self.synced = Some(revision);
@@ -127,23 +133,24 @@ impl Watcher {
     }
 
     /// Events from the cursor on, and the revision up to which they are complete.
-    fn take(&self, state: &State, max_bytes: usize) -> (Vec<WatchEvent>, i64) {
+    fn take(&self, state: &State, max_bytes: usize) -> Result<(Vec<WatchEvent>, i64), RequestError> {
         let first = Revision { main: self.next, sub: 0 };
         let (mut events, mut bytes) = (Vec::new(), 0);
         let mut last_taken = self.next - 1;
-        for (at, event) in state.by_revision.range(Bound::Included(&first), Bound::Unbounded) {
-            if bytes > max_bytes && at.main > last_taken {
-                return (events, at.main - 1);
+        for (event, ()) in state.by_revision.range(Bound::Included(&first), Bound::Unbounded) {
+            let at = event.version.revision().main;
+            if bytes > max_bytes && at > last_taken {
+                return Ok((events, at - 1));
             }
             if !self.wants(event) {
                 continue;
             }
-            let event = self.encode(event, state.compact_revision);
+            let event = self.encode(state, event)?;
             bytes += event.kv.len() + event.prev_kv.as_ref().map_or(0, Bytes::len);
-            last_taken = at.main;
+            last_taken = at;
             events.push(event);
         }
-        (events, state.revision)
+        Ok((events, state.revision))
     }
 
     fn wants(&self, event: &HistoryEvent) -> bool {
@@ -153,17 +160,18 @@ impl Watcher {
 
     /// A previous value that is compacted is not told, though it may still be here: Kubernetes' storage suite wants a watch
     /// that starts at the compact revision to miss it (etcd server/etcdserver/api/v3rpc/watch.go reads it by a Range).
-    fn encode(&self, event: &HistoryEvent, compact_revision: i64) -> WatchEvent {
+    fn encode(&self, state: &State, event: &HistoryEvent) -> Result<WatchEvent, RequestError> {
         let is_create = event.version.number() == 1;
-        let is_compacted = event.version.revision().main <= compact_revision;
+        let is_compacted = event.version.revision().main <= state.compact_revision;
         let previous = event.previous.as_ref().filter(|_| self.prev_kv && !is_create && !is_compacted);
-        let prev_kv = previous.and_then(Version::kv).cloned();
-        match event.version.kv() {
-            Some(kv) => WatchEvent { kind: WatchEventKind::Put, kv: kv.clone(), prev_kv },
+        let previous = previous.and_then(|previous| previous.live());
+        let prev_kv = previous.map(|previous| state.values.get(previous)).transpose()?;
+        Ok(match event.version.live() {
+            Some(version) => WatchEvent { kind: WatchEventKind::Put, kv: state.values.get(version)?, prev_kv },
             None => {
                 let kv = tombstone(&event.key, event.version.revision().main);
                 WatchEvent { kind: WatchEventKind::Delete, kv, prev_kv }
             }
-        }
+        })
     }
 }

@@ -15,7 +15,7 @@ fn key_row(number: i64) -> IndexWrite {
         create_revision: number,
         version: 1,
         lease: 0,
-        position: Position { segment: 1, offset: 64 + number as u32, length: 10 },
+        position: Position { segment: 1, offset: 64 + number as u32, length: 10, crc: 7 },
         tombstone: false,
     };
     IndexWrite::Key { key: Bytes::from(format!("/registry/pods/{:05}", number % 500)), versions: vec![version] }

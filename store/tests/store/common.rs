@@ -25,7 +25,9 @@ impl Site {
     }
 
     pub(crate) fn open(&self) -> Store {
-        let config = Config { background: false, segment_bytes: self.segment_bytes, ..Config::new("/site", "nantes") };
+        // A cache of a few values: most reads go to the disk.
+        let (segment_bytes, value_cache_bytes) = (self.segment_bytes, 1 << 10);
+        let config = Config { background: false, segment_bytes, value_cache_bytes, ..Config::new("/site", "nantes") };
         Store::open_on(config, Arc::new(self.disk.clone()), self.clock.clone(), Arc::new(self.index.clone())).unwrap()
     }
 }
@@ -94,6 +96,7 @@ pub(crate) fn drain(watcher: &mut Watcher) -> Vec<String> {
         match watcher.poll_events(usize::MAX) {
             WatchStep::Events { events, .. } => all.extend(events.iter().map(show_event)),
             WatchStep::Synced { .. } => return all,
+            WatchStep::Unreadable(error) => panic!("{error}"),
             WatchStep::Compacted { compact_revision } => {
                 all.push(format!("compacted {compact_revision}"));
                 return all;

@@ -40,10 +40,10 @@ fn puts_keep_and_return_what_they_are_asked_to() {
     try_put(PutRequest { lease: 7, ..put_request("a", "1") }).unwrap();
     let (revision, reply) = try_put(PutRequest { prev_kv: true, ..keep_lease }).unwrap();
     assert_eq!((revision, reply.prev_kv.as_ref().map(show)), (3, Some("a=1@2/2/1".into())));
-    let kv = store.view().get(b"a").unwrap();
+    let kv = store.view().get(b"a").unwrap().unwrap();
     assert_eq!(KeyValue::decode(&kv).unwrap().lease, 7);
     try_put(keep_value).unwrap();
-    let kv = store.view().get(b"a").unwrap();
+    let kv = store.view().get(b"a").unwrap().unwrap();
     assert_eq!((show(&kv), KeyValue::decode(&kv).unwrap().lease), ("a=3@4/2/3".into(), 0));
 }
 

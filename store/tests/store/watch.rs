@@ -85,6 +85,7 @@ fn a_slow_watcher_gets_whole_revisions_in_order() {
                 assert_eq!((revision, seen), (501, 501));
                 break;
             }
+            WatchStep::Unreadable(error) => panic!("{error}"),
             WatchStep::Compacted { .. } => panic!("nothing was compacted"),
         }
         assert_eq!(watcher.progress_revision(), None);
@@ -160,6 +161,7 @@ fn concurrent_watchers_miss_nothing() {
                             }
                         }
                         WatchStep::Synced { .. } => published.changed().await.unwrap(),
+                        WatchStep::Unreadable(error) => panic!("{error}"),
                         WatchStep::Compacted { .. } => panic!("nothing was compacted"),
                     }
                 }

@@ -118,6 +118,17 @@ impl Session {
                     };
                     self.send_events(response, in_parts).await?;
                 }
+                WatchStep::Unreadable(error) => {
+                    self.remove(id);
+                    self.send(WatchResponse {
+                        header: Some(self.context.header_now()),
+                        watch_id: id,
+                        canceled: true,
+                        cancel_reason: status::from_store(error).message().to_owned(),
+                        ..WatchResponse::default()
+                    })
+                    .await?;
+                }
                 WatchStep::Compacted { compact_revision } => {
                     self.remove(id);
                     self.send(WatchResponse {

@@ -4,7 +4,7 @@ use super::super::record::EventKind;
 use super::*;
 
 fn position(segment: u64, offset: u32) -> Position {
-    Position { segment, offset, length: 100 }
+    Position { segment, offset, length: 100, crc: 0 }
 }
 
 fn info(sequence: u64, end: u32) -> SegmentInfo {
