@@ -218,7 +218,7 @@ fn run_length<'a>(positions: impl Iterator<Item = &'a Position>) -> usize {
     let mut end = first.offset;
     let continues = |position: &&Position| {
         let near = position.segment == first.segment
-            && position.offset - end <= READ_RUN_GAP_BYTES_MAX
+            && position.offset.saturating_sub(end) <= READ_RUN_GAP_BYTES_MAX
             && position.offset + position.length - first.offset <= READ_RUN_BYTES_MAX;
         end = position.offset + position.length;
         near
