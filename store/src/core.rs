@@ -10,13 +10,12 @@ use crate::limits::{
     LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE, TABLE_INLINE_BYTES_MAX,
 };
 use crate::log::{CleanError, Cleaner, LogPoint, Table};
-use crate::mvcc::{Key, OlderKey, State, Version};
-use crate::revision::Revision;
+use crate::mvcc::{Key, State, Version};
 use crate::sequencer::{self, CheckpointWork, Copied, Dirty, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, lock};
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::ops::{Bound, ControlFlow};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// See the module.
@@ -313,10 +312,9 @@ fn index_writes<'a>(dirty: &'a Dirty, state: &'a State) -> Box<dyn Iterator<Item
 /// All kept versions of a key, oldest first.
 fn version_rows(state: &State, key: &Key) -> Vec<VersionRow> {
     let Some(newest) = state.by_key.get(&**key) else { return Vec::new() };
-    let first = OlderKey { key: key.clone(), revision: Revision::default() };
-    let last = OlderKey { key: key.clone(), revision: newest.revision() };
-    let older = state.older.range(Bound::Included(&first), Bound::Excluded(&last)).map(|(_, version)| version);
-    older.chain([newest]).map(version_row).collect()
+    let mut rows: Vec<VersionRow> = state.versions(newest).map(version_row).collect();
+    rows.reverse();
+    rows
 }
 
 fn version_row(version: &Version) -> VersionRow {

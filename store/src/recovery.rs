@@ -5,7 +5,8 @@ use crate::error::OpenError;
 use crate::index::{Backend, IndexState, Marker, Row as IndexRow};
 use crate::log::{self, EventKind, LiveBytes, LogPoint, Parts, Position, Progress, Reader, ReplaySummary, Replayed};
 use crate::log::{ReadError, Table};
-use crate::mvcc::{Attachment, HistoryEvent, Key, OlderKey, Row, State, ValueCache, Values, Version};
+use crate::mvcc::{Attachment, HistoryEvent, Jump, Key, Row, State, ValueCache, Values, Version};
+use crate::revision::Revision;
 use crate::sequencer::Dirty;
 use crate::sync::Arc;
 use crate::tree::Tree;
@@ -249,18 +250,21 @@ fn unreadable(key: &Bytes, revision: i64, error: &ReadError) -> OpenError {
 
 /// Builds the trees from versions in order of key and revision.
 fn plant(state: &mut State, versions: Vec<(Key, Version)>) {
-    let (mut by_key, mut older, mut history, mut attached) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut by_key, mut history, mut attached) = (Vec::new(), Vec::new(), Vec::new());
+    // Of the key at hand.
+    let mut jumps: BTreeMap<Revision, Jump> = BTreeMap::new();
     let mut versions = versions.into_iter().peekable();
     let mut previous: Option<(Key, Version)> = None;
     while let Some((key, version)) = versions.next() {
         let before = previous.take().filter(|(before, _)| *before == key).map(|(_, version)| version);
         if version.revision().main >= state.compact_revision {
-            let event = HistoryEvent { key: key.clone(), version: version.clone(), previous: before };
+            let jump_of = |revision| jumps.get(&revision).copied();
+            let event = HistoryEvent::new(key.clone(), version.clone(), before, jump_of);
+            jumps.insert(version.revision(), event.jump());
             history.push((event, ()));
         }
-        if versions.peek().is_some_and(|(next, _)| *next == key) {
-            older.push((OlderKey { key: key.clone(), revision: version.revision() }, version.clone()));
-        } else {
+        if versions.peek().is_none_or(|(next, _)| *next != key) {
+            jumps.clear();
             if version.lease() != 0 {
                 attached.push((Attachment { lease: version.lease(), key: key.clone() }, ()));
             }
@@ -270,8 +274,8 @@ fn plant(state: &mut State, versions: Vec<(Key, Version)>) {
     }
     history.sort_unstable();
     attached.sort();
+    state.swept = Revision { main: state.compact_revision, sub: i64::MAX };
     state.by_key = Tree::from_sorted(by_key);
-    state.older = Tree::from_sorted(older);
     state.by_revision = Tree::from_sorted(history);
     state.attached = Tree::from_sorted(attached);
 }

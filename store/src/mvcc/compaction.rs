@@ -4,7 +4,7 @@
 //! Kept are the newest version of each live key at the compact revision, everything above it, and the events of the
 //! compact revision itself: a watch from exactly that revision still sees its deletes (etcd issues 18089, 19179).
 
-use super::state::{HistoryEvent, OlderKey, State};
+use super::state::{HistoryEvent, State};
 use super::version::{Key, Version};
 use crate::revision::Revision;
 use std::ops::Bound;
@@ -38,13 +38,20 @@ impl Compaction {
         for event in &slice {
             let revision = event.version.revision();
             self.done = revision;
-            if let Some(previous) = &event.previous {
-                drop_older(state, &event.key, previous.revision(), dropped);
+            // An event of an earlier compaction's own revision is seen twice. A tombstone goes with its own event.
+            if revision > state.swept {
+                state.swept = revision;
+                if let Some(previous) = event.previous.as_ref().and_then(Version::live) {
+                    drop_version(state, &event.key, previous.clone(), dropped);
+                }
             }
             if revision.main < self.through {
                 state.by_revision.remove(&revision);
                 if event.version.is_tombstone() {
-                    drop_tombstone(state, &event.key, revision, dropped);
+                    if state.by_key.get(&*event.key).is_some_and(|newest| newest.revision() == revision) {
+                        state.by_key.remove(&*event.key);
+                    }
+                    drop_version(state, &event.key, event.version.clone(), dropped);
                 }
             }
         }
@@ -52,20 +59,7 @@ impl Compaction {
     }
 }
 
-fn drop_older(state: &mut State, key: &Key, revision: Revision, dropped: &mut Vec<Dropped>) {
-    if let Some(version) = state.older.remove(&OlderKey { key: key.clone(), revision }) {
-        state.bytes -= version.bytes(key);
-        dropped.push((key.clone(), version));
-    }
-}
-
-fn drop_tombstone(state: &mut State, key: &Key, revision: Revision, dropped: &mut Vec<Dropped>) {
-    if state.by_key.get(&**key).is_some_and(|newest| newest.revision() == revision) {
-        if let Some(version) = state.by_key.remove(&**key) {
-            state.bytes -= version.bytes(key);
-            dropped.push((key.clone(), version));
-        }
-    } else {
-        drop_older(state, key, revision, dropped);
-    }
+fn drop_version(state: &mut State, key: &Key, version: Version, dropped: &mut Vec<Dropped>) {
+    state.bytes -= version.bytes(key);
+    dropped.push((key.clone(), version));
 }

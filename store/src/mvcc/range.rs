@@ -23,7 +23,7 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangeReply,
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
 
     if let Some(key) = range.single() {
-        let version = state.newest(key).and_then(|(key, newest)| Some((key, state.version_at(key, newest, revision)?)));
+        let version = state.newest(key).and_then(|(key, newest)| Some((key, state.version_at(newest, revision)?)));
         let found: Vec<Found<'_>> = version.filter(|(_, version)| !version.is_tombstone()).into_iter().collect();
         let count = found.len() as i64;
         return reply(state, request, found, limit, count);
@@ -63,7 +63,7 @@ pub(crate) fn versions_at<'a>(state: &'a State, range: &'a KeyRange, revision: i
     state
         .by_key
         .range(start, end)
-        .filter_map(move |(key, newest)| Some((key, state.version_at(key, newest, revision)?.live()?)))
+        .filter_map(move |(key, newest)| Some((key, state.version_at(newest, revision)?.live()?)))
 }
 
 /// A live version with its key.

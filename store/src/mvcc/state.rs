@@ -3,8 +3,9 @@
 //! # Invariants
 //! - `compact_revision <= revision`.
 //! - `by_key` holds the newest version or tombstone of each key of which any version is kept.
-//! - `older` holds every other version that is kept.
 //! - `by_revision` holds every event at or above the compact revision (physical compaction may lag behind the mark).
+//! - Every other version that is kept was superseded by an event after `swept`, and is the `previous` of that event: the
+//!   versions of a key are a list through the history, with jumps ([`Jump`]), and need no tree of their own.
 //! - `attached` holds (lease, key) exactly for the live keys whose newest version names a lease.
 
 use super::row::Row;
@@ -20,11 +21,15 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// Key of [`State::older`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct OlderKey {
-    pub(crate) key: Key,
-    pub(crate) revision: Revision,
+/// How the list of a key's versions is walked in O(log n) steps: each event names an older one of its key, at distances
+/// that make any of them reachable (E. Myers, An applicative random-access stack, 1983). An event that compaction took
+/// away is never jumped to: what is searched for is younger.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Jump {
+    /// Events of the key before this one, as far as they were kept when it was made.
+    depth: u64,
+    /// Where it leads; the event itself if it has none before it.
+    to: Revision,
 }
 
 /// An event as watchers see it. Ordered by its revision, which is the version's: the tree needs no key beside it.
@@ -35,6 +40,39 @@ pub(crate) struct HistoryEvent {
     /// What the key was before, tombstones included. Kept with the event, so that a watcher needs no look-up and a
     /// compaction at the event's own revision does not take its prev_kv away.
     pub(crate) previous: Option<Version>,
+    jump: Jump,
+}
+
+impl HistoryEvent {
+    /// `jump_of` tells the jump of an event that is kept.
+    pub(crate) fn new(
+        key: Key,
+        version: Version,
+        previous: Option<Version>,
+        jump_of: impl Fn(Revision) -> Option<Jump>,
+    ) -> HistoryEvent {
+        let before = previous.as_ref().map(Version::revision).and_then(|at| Some((at, jump_of(at)?)));
+        let jump = match before {
+            None => Jump { depth: 0, to: version.revision() },
+            Some((at, jump)) => Jump { depth: jump.depth + 1, to: jump_over(at, jump, jump_of) },
+        };
+        HistoryEvent { key, version, previous, jump }
+    }
+
+    pub(crate) fn jump(&self) -> Jump {
+        self.jump
+    }
+}
+
+/// Where the event after `at` jumps to: as far as two equal jumps before it lead, else to `at`.
+fn jump_over(at: Revision, jump: Jump, jump_of: impl Fn(Revision) -> Option<Jump>) -> Revision {
+    match jump_of(jump.to) {
+        Some(second) if jump.to < at => {
+            let third = jump_of(second.to).map_or(0, |third| third.depth);
+            if jump.depth - second.depth == second.depth - third { second.to } else { at }
+        }
+        _ => at,
+    }
 }
 
 impl Borrow<Revision> for HistoryEvent {
@@ -74,13 +112,14 @@ pub(crate) struct Attachment {
 #[derive(Clone, Debug)]
 pub(crate) struct State {
     pub(crate) by_key: Tree<Key, Version>,
-    pub(crate) older: Tree<OlderKey, Version>,
     pub(crate) by_revision: Tree<HistoryEvent, ()>,
     pub(crate) attached: Tree<Attachment, ()>,
     pub(crate) tables: BTreeMap<Table, Tree<Bytes, Row>>,
     pub(crate) revision: i64,
     /// -1 = nothing compacted, as etcd says it.
     pub(crate) compact_revision: i64,
+    /// Physical compaction has dropped what events up to here superseded.
+    pub(crate) swept: Revision,
     /// Bytes of all versions and rows that are kept.
     pub(crate) bytes: u64,
     /// Counts writes to rows of shares, so that links are woken by them and by nothing else.
@@ -93,12 +132,12 @@ impl State {
     pub(crate) fn empty(values: Values) -> State {
         State {
             by_key: Tree::new(),
-            older: Tree::new(),
             by_revision: Tree::new(),
             attached: Tree::new(),
             tables: BTreeMap::new(),
             revision: Revision::EMPTY_STORE,
             compact_revision: -1,
+            swept: Revision::default(),
             bytes: 0,
             share_writes: 0,
             values,
@@ -115,60 +154,74 @@ impl State {
         self.by_key.get(key)?.live()
     }
 
-    /// The version of a key that was current at a main revision, tombstones included.
-    pub(crate) fn version_at<'a>(&'a self, key: &Key, newest: &'a Version, revision: i64) -> Option<&'a Version> {
-        if newest.revision().main <= revision {
-            return Some(newest);
-        }
-        let last = OlderKey { key: key.clone(), revision: Revision { main: revision, sub: i64::MAX } };
-        let first = OlderKey { key: key.clone(), revision: Revision::default() };
-        self.older.range_back(Bound::Included(&first), Bound::Included(&last)).next().map(|(_, version)| version)
+    /// The version of a key that was current at a main revision, tombstones included. O(log n) in the number of its
+    /// versions since then.
+    pub(crate) fn version_at<'a>(&'a self, newest: &'a Version, revision: i64) -> Option<&'a Version> {
+        self.last_until(newest, Revision { main: revision, sub: i64::MAX }).map(|(version, _)| version)
     }
 
     /// The kept version with exactly this revision.
     pub(crate) fn version(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version)> {
         let (key, newest) = self.newest(key)?;
-        if newest.revision() == revision {
-            return Some((key, newest));
-        }
-        Some((key, self.older.get(&OlderKey { key: key.clone(), revision })?))
+        let (version, _) = self.last_until(newest, revision)?;
+        (version.revision() == revision).then_some((key, version))
     }
 
     /// The main revision at which a kept version was superseded; None for the newest.
     pub(crate) fn superseded_at(&self, key: &Key, revision: Revision) -> Option<i64> {
         let newest = self.by_key.get(&**key)?;
-        if newest.revision() <= revision {
-            return None;
+        self.last_until(newest, revision)?.1.map(|next| next.revision().main)
+    }
+
+    /// All kept versions of a key, the newest first.
+    pub(crate) fn versions<'a>(&'a self, newest: &'a Version) -> impl Iterator<Item = &'a Version> {
+        std::iter::successors(Some(newest), |version| self.previous(self.event(version.revision())?))
+    }
+
+    /// The last version of a key at or below a revision, and the one that superseded it.
+    fn last_until<'a>(&'a self, newest: &'a Version, revision: Revision) -> Option<(&'a Version, Option<&'a Version>)> {
+        let (mut version, mut next) = (newest, None);
+        while version.revision() > revision {
+            let mut event = self.event(version.revision())?;
+            if event.jump.to > revision
+                && let Some(there) = self.event(event.jump.to)
+            {
+                event = there;
+            }
+            next = Some(&event.version);
+            version = self.previous(event)?;
         }
-        let this = OlderKey { key: key.clone(), revision };
-        let last = OlderKey { key: key.clone(), revision: newest.revision() };
-        let next = self.older.range(Bound::Excluded(&this), Bound::Excluded(&last)).next();
-        Some(next.map_or(newest.revision().main, |(next, _)| next.revision.main))
+        Some((version, next))
+    }
+
+    /// What an event superseded, if it is kept. A tombstone goes with its own event.
+    fn previous<'a>(&'a self, event: &'a HistoryEvent) -> Option<&'a Version> {
+        let previous = event.previous.as_ref().filter(|_| event.version.revision() > self.swept)?;
+        (!previous.is_tombstone() || self.event(previous.revision()).is_some()).then_some(previous)
+    }
+
+    fn event(&self, revision: Revision) -> Option<&HistoryEvent> {
+        self.by_revision.get_entry(&revision).map(|(event, ())| event)
     }
 
     /// Makes a version the newest of its key and notes the event.
     pub(crate) fn apply(&mut self, key: Key, version: Version) {
         self.bytes += version.bytes(&key);
         let previous = self.by_key.insert(key.clone(), version.clone());
-        if let Some(previous) = &previous {
-            self.older.insert(OlderKey { key: key.clone(), revision: previous.revision() }, previous.clone());
-        }
         self.reattach(&key, previous.as_ref().map_or(0, Version::lease), version.lease());
-        self.by_revision.insert(HistoryEvent { key, version, previous }, ());
+        let event = HistoryEvent::new(key, version, previous, |revision| self.event(revision).map(|event| event.jump));
+        self.by_revision.insert(event, ());
     }
 
     /// Takes back the last [`State::apply`] that was not taken back.
     pub(crate) fn revert(&mut self, revision: Revision) {
-        let event = self.by_revision.get_entry(&revision).map(|(event, ())| event.clone());
+        let event = self.event(revision).cloned();
         self.by_revision.remove(&revision);
-        let HistoryEvent { key, version, previous } = event.expect("invariant: what is reverted was applied");
+        let HistoryEvent { key, version, previous, .. } = event.expect("invariant: what is reverted was applied");
         self.bytes -= version.bytes(&key);
         self.reattach(&key, version.lease(), previous.as_ref().map_or(0, Version::lease));
         match previous {
-            Some(previous) => {
-                self.older.remove(&OlderKey { key: key.clone(), revision: previous.revision() });
-                self.by_key.insert(key, previous);
-            }
+            Some(previous) => drop(self.by_key.insert(key, previous)),
             None => drop(self.by_key.remove(&*key)),
         }
     }
@@ -236,5 +289,71 @@ impl State {
         };
         self.bytes -= old.as_ref().map_or(0, |row| row.bytes(key));
         old
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::SimulatedDisk;
+    use crate::log::{Log, Options};
+    use crate::mvcc::{Compaction, ValueCache};
+
+    fn state(puts: i64) -> (State, Key) {
+        let options = Options { prepare_ahead: false, ..Options::default() };
+        let disk = std::sync::Arc::new(SimulatedDisk::new(1));
+        let mut log = Log::open(disk, std::path::Path::new("/log"), options).unwrap();
+        log.replay(None, &mut |_| (), &mut |_| ()).unwrap();
+        let values = Values::new(ValueCache::new(1 << 20), log.finish().unwrap().reader.pin());
+        let (mut state, key) = (State::empty(values), Key::from(&b"key"[..]));
+        for main in 2..puts + 2 {
+            let (version, _) = Version::put(&key, b"value", Revision { main, sub: 0 }, 2, main - 1, 0);
+            state.revision = main;
+            state.apply(key.clone(), version);
+        }
+        (state, key)
+    }
+
+    /// Every version is found from the newest one in a logarithmic number of steps, before and after compactions.
+    #[test]
+    fn the_versions_of_a_key_are_a_list_with_jumps() {
+        let (mut state, key) = state(1_000);
+        for through in [0, 300, 301, 990] {
+            state.compact_revision = through;
+            let mut dropped = Vec::new();
+            while !Compaction::towards(through).slice(&mut state, 10_000, &mut dropped) {}
+            let newest = state.by_key.get(&*key).unwrap().clone();
+            for main in through.max(2)..=1_001 {
+                let revision = Revision { main, sub: 0 };
+                assert_eq!(state.version_at(&newest, main).map(Version::revision), Some(revision));
+                assert_eq!(state.superseded_at(&key, revision), (main < 1_001).then_some(main + 1));
+                assert!(steps(&state, &newest, revision) <= 40, "{main}");
+            }
+            let kept: Vec<i64> = state.versions(&newest).map(|version| version.revision().main).collect();
+            assert_eq!(kept, (through.max(2)..=1_001).rev().collect::<Vec<_>>());
+            assert!(state.version(&key, Revision { main: through - 1, sub: 0 }).is_none());
+        }
+    }
+
+    fn steps(state: &State, newest: &Version, until: Revision) -> usize {
+        let (mut at, mut steps) = (newest.revision(), 0);
+        while at > until {
+            let event = state.event(at).unwrap();
+            at = if event.jump.to > until && event.jump.to < at { event.jump.to } else { at };
+            at = state.event(at).unwrap().previous.as_ref().unwrap().revision();
+            steps += 1;
+        }
+        steps
+    }
+
+    #[test]
+    fn what_is_taken_back_leaves_the_list_as_it_was() {
+        let (mut state, key) = state(10);
+        let before = state.by_key.get(&*key).unwrap().clone();
+        let revision = Revision { main: 12, sub: 0 };
+        state.apply(key.clone(), Version::tombstone(revision));
+        assert_eq!(state.superseded_at(&key, before.revision()), Some(12));
+        state.revert(revision);
+        assert_eq!((state.superseded_at(&key, before.revision()), state.versions(&before).count()), (None, 10));
     }
 }

@@ -6,7 +6,7 @@ use super::operation::{Intent, intent, is_terminating};
 use super::replicas::{Replicas, SharedReplicas};
 use crate::error::RequestError;
 use crate::mvcc::KeyValue;
-use crate::sequencer::{Change, Commit, Emit, Stored};
+use crate::sequencer::{Commit, Emit, Stored};
 use archipel_crdt::entry::DeletePolicy;
 use archipel_crdt::key::ObjectKey;
 use archipel_crdt::value;
@@ -19,7 +19,7 @@ pub(crate) struct Emitter(pub(crate) SharedReplicas);
 
 impl Emit for Emitter {
     /// Cost for an unshared key: one lock without contention and one look-up of its namespace.
-    fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError> {
+    fn emit(&mut self, commit: &mut Commit<'_>) -> Result<(), RequestError> {
         let mut replicas = self.0.lock();
         replicas.refresh(commit);
         if replicas.namespaces.is_empty() {
@@ -27,7 +27,7 @@ impl Emit for Emitter {
         }
         let mut intents: BTreeMap<u128, Vec<(ObjectKey, Intent)>> = BTreeMap::new();
         let mut freed: Vec<(u128, ObjectKey)> = Vec::new();
-        for change in changes {
+        for change in commit.changes() {
             let Some((share, key)) = replicas.locate(&change.key) else { continue };
             let read = |stored: &Option<Stored>| stored.as_ref().map(|stored| commit.read(stored)).transpose();
             let (old, new) = (read(&change.old)?, read(&change.new)?);

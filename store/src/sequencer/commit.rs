@@ -181,8 +181,12 @@ impl<'a> Commit<'a> {
         self.record.compact = Some(revision);
     }
 
+    pub(super) fn has_changes(&self) -> bool {
+        !self.record.events.is_empty()
+    }
+
     /// What changed so far, for the emit seam.
-    pub(super) fn changes(&self) -> Vec<Change> {
+    pub(crate) fn changes(&self) -> Vec<Change> {
         let event = |event: &Event| Some(self.state.by_revision.get_entry(&event.revision)?.0);
         let stored = |version: &Version| version.live().cloned().map(Stored);
         self.record

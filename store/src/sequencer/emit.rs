@@ -25,12 +25,12 @@ pub struct Stored(pub(super) Version);
 
 /// Sees every change of a client's request, a lease's expiry included, before its frame is appended.
 pub trait Emit: Send {
-    /// Called under the sequencer's lock: must be quick, must not block. May write tables, and keys of further
-    /// revisions. The changes that a `Store::commit` makes are not shown.
+    /// Called under the sequencer's lock when there are [`Commit::changes`]: must be quick, must not block. May write
+    /// tables, and keys of further revisions. What a `Store::commit` changes is not shown.
     ///
     /// # Errors
     /// Refuses the whole request; nothing happens.
-    fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError>;
+    fn emit(&mut self, commit: &mut Commit<'_>) -> Result<(), RequestError>;
 
     /// The record of the last [`Emit::emit`] was refused after all: nothing of it happened.
     fn refused(&mut self);

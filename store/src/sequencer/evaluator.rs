@@ -260,8 +260,7 @@ impl Evaluator {
 
 /// Shows a request's changes to the emit seam.
 fn emit_changes(emit: &mut dyn Emit, commit: &mut Commit<'_>) -> Result<(), RequestError> {
-    let changes = commit.changes();
-    if changes.is_empty() { Ok(()) } else { emit.emit(commit, &changes) }
+    if commit.has_changes() { emit.emit(commit) } else { Ok(()) }
 }
 
 fn append_refused(refused: AppendError) -> RequestError {

@@ -1,6 +1,6 @@
 //! The emit seam and the bounds of the queue, on a store whose disk is simulated.
 
-use super::{Change, Commit, Emit};
+use super::{Commit, Emit};
 use crate::clock::ManualClock;
 use crate::disk::SimulatedDisk;
 use crate::error::RequestError;
@@ -29,8 +29,8 @@ fn run<T>(future: impl Future<Output = T>) -> T {
 struct Shares(Arc<Mutex<usize>>);
 
 impl Emit for Shares {
-    fn emit(&mut self, commit: &mut Commit<'_>, changes: &[Change]) -> Result<(), RequestError> {
-        for change in changes {
+    fn emit(&mut self, commit: &mut Commit<'_>) -> Result<(), RequestError> {
+        for change in commit.changes() {
             let key = Bytes::from(format!("{}@{}", String::from_utf8_lossy(&change.key), change.revision));
             let what = (change.old.is_some(), change.new.is_some());
             commit.table_put(Table::Conflict, key, Bytes::from(format!("{what:?}")));
