@@ -122,7 +122,8 @@ fn compaction_cuts_below_its_revision_only() {
     let compacted = ["compacted 5"];
     assert_eq!(drain(&mut slow), compacted);
     assert_eq!(drain(&mut watch(&store, 4)), compacted);
-    let told = ["delete a=@5/0/0 was a=2@4/2/2", "put a=3@6/6/1"];
+    // What the delete took away is compacted: etcd reads it by a Range below the compact revision, and tells none.
+    let told = ["delete a=@5/0/0", "put a=3@6/6/1"];
     assert_eq!(drain(&mut watch(&store, 5)), told);
     run(store.compact(6, true)).unwrap();
     assert_eq!(drain(&mut watch(&store, 6)), told[1..]);
