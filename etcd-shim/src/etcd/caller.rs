@@ -120,7 +120,7 @@ impl Caller {
     /// is compacted. No time passes between two looks: the store says when there is something new.
     ///
     /// # Errors
-    /// The caller may not read the keys, or the process stops.
+    /// The caller may not read the keys, a value cannot be read, or the process stops.
     pub(super) async fn watch(
         &self,
         request: WatchRequest,
@@ -143,6 +143,7 @@ impl Caller {
                     }
                 }
                 WatchStep::Compacted { .. } => return Ok(()),
+                WatchStep::Unreadable(error) => return Err(super::status::from_store(error)),
                 WatchStep::Synced { .. } => tokio::select! {
                     changed = published.changed() => changed.map_err(|_| super::status::EtcdError::Stopped)?,
                     () = self.context.stop.cancelled() => return Err(super::status::EtcdError::Stopped.into()),

@@ -76,6 +76,7 @@ impl Writer {
                     None
                 }
                 WatchStep::Synced { .. } => Some(Stage::Rows),
+                WatchStep::Unreadable(error) => return Err(error),
                 WatchStep::Compacted { compact_revision } => return Err(RequestError::Compacted { compact_revision }),
             },
             Stage::Rows => {
