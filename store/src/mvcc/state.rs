@@ -251,7 +251,7 @@ impl State {
     }
 
     /// Keys that are attached to any lease, by lease and key.
-    pub(crate) fn attached_keys(&self) -> impl Iterator<Item = &Bytes> {
+    pub(crate) fn attached_keys(&self) -> impl Iterator<Item = &Key> {
         self.attached.range(Bound::Unbounded, Bound::Unbounded).map(|(attachment, ())| &attachment.key)
     }
 
