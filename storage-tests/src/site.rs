@@ -32,11 +32,19 @@ impl Site {
     /// # Errors
     /// It does not start, or does not listen in time.
     pub fn start(program: &Path, flags: &[&str]) -> io::Result<Site> {
+        Site::start_on(free_port()?, program, flags)
+    }
+
+    /// As [`Site::start`], on a port that a client insists on.
+    ///
+    /// # Errors
+    /// It does not start, or does not listen in time.
+    pub fn start_on(port: u16, program: &Path, flags: &[&str]) -> io::Result<Site> {
         let mut site = Site {
             program: program.to_owned(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             directory: tempfile::tempdir()?,
-            port: free_port()?,
+            port,
             process: None,
         };
         site.launch()?;
