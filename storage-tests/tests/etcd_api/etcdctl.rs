@@ -21,7 +21,7 @@ const SLOW: &str = "ARCHIPEL_SLOW_TESTS";
 
 /// etcdctl, which is built at the first use; None where there is no Go.
 fn etcdctl() -> Option<PathBuf> {
-    match upstream::program(Program::Etcdctl, Path::new(env!("CARGO_TARGET_TMPDIR")).parent()?) {
+    match upstream::program(Program::Etcdctl, Path::new(env!("CARGO_TARGET_TMPDIR"))) {
         Ok(program) => Some(program),
         Err(GoError::Missing) if std::env::var_os("CI").is_none() => {
             eprintln!("skipped: {}", GoError::Missing);
