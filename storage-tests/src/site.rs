@@ -144,14 +144,20 @@ impl Site {
     /// # Errors
     /// The connection.
     pub fn http_open(&self, method: &str, path: &str, body: &str) -> io::Result<TcpStream> {
+        self.http_open_as(None, method, path, body)
+    }
+
+    /// The same in the name of whoever has a token.
+    ///
+    /// # Errors
+    /// The connection.
+    pub fn http_open_as(&self, token: Option<&str>, method: &str, path: &str, body: &str) -> io::Result<TcpStream> {
         use io::Write;
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(READY_MAX))?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-        )?;
+        let token = token.map(|token| format!("Authorization: {token}\r\n")).unwrap_or_default();
+        let headers = format!("Host: localhost\r\nConnection: close\r\n{token}Content-Length: {}", body.len());
+        write!(stream, "{method} {path} HTTP/1.1\r\n{headers}\r\n\r\n{body}")?;
         Ok(stream)
     }
 

@@ -4,7 +4,7 @@ use super::{site, site_with};
 use archipel_storage_tests::site::Site;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read},
     net::TcpStream,
 };
 
@@ -143,6 +143,49 @@ async fn streams_are_documents_a_line() {
     let kept: Vec<Value> = documents(kept).map(|mut line| line["result"].take()).collect();
     assert_eq!(kept.len(), 2);
     assert_eq!((&kept[0]["ID"], &kept[0]["TTL"], &kept[1]["TTL"]), (&json!("7"), &json!("1000"), &Value::Null));
+}
+
+/// A check that only the gRPC path makes would be no check (etcd's own tests: tests/e2e/v3_curl_auth_test.go).
+#[tokio::test]
+async fn whoever_calls_is_who_the_token_names() {
+    let (site, _client) = site().await;
+    for (path, request) in [
+        ("/v3/auth/user/add", json!({"name": "root", "password": "pw"})),
+        ("/v3/auth/role/add", json!({"name": "root"})),
+        ("/v3/auth/user/grant", json!({"user": "root", "role": "root"})),
+        ("/v3/auth/user/add", json!({"name": "ann", "password": "pw"})),
+        ("/v3/auth/role/add", json!({"name": "reader"})),
+        ("/v3/auth/role/grant", json!({"name": "reader", "perm": {"permType": "READ", "key": "YQ=="}})),
+        ("/v3/auth/user/grant", json!({"user": "ann", "role": "reader"})),
+        ("/v3/auth/enable", json!({})),
+    ] {
+        result(&site, path, &request);
+    }
+    let token = |name: &str| {
+        let answer = result(&site, "/v3/auth/authenticate", &json!({"name": name, "password": "pw"}));
+        answer["token"].as_str().unwrap().to_owned()
+    };
+    let as_of = |token: Option<&str>, path: &str, request: Value| {
+        let mut answer = String::new();
+        let mut stream = site.http_open_as(token, "POST", path, &request.to_string()).unwrap();
+        stream.read_to_string(&mut answer).unwrap();
+        let (status, answer) = parts(&answer);
+        (status, answer["message"].as_str().unwrap_or_default().to_owned())
+    };
+    let (root, ann) = (token("root"), token("ann"));
+    let put = || json!({"key": "YQ==", "value": "MQ=="});
+    let get = || json!({"key": "YQ=="});
+    let lock = || json!({"name": "YQ=="});
+    let denied = || (403, "etcdserver: permission denied".to_owned());
+    assert_eq!(as_of(None, "/v3/kv/range", get()), (400, "etcdserver: user name is empty".to_owned()));
+    assert_eq!(as_of(Some("wrong"), "/v3/kv/range", get()), (401, "etcdserver: invalid auth token".to_owned()));
+    assert_eq!(as_of(Some(&root), "/v3/kv/put", put()).0, 200);
+    assert_eq!(as_of(Some(&ann), "/v3/kv/range", get()).0, 200);
+    assert_eq!(as_of(Some(&ann), "/v3/kv/put", put()), denied());
+    assert_eq!(as_of(Some(&ann), "/v3/lock/lock", lock()), (500, "etcdserver: permission denied".to_owned()));
+    assert_eq!(as_of(Some(&root), "/v3/lock/lock", lock()).0, 200);
+    assert_eq!(as_of(Some(&ann), "/v3/maintenance/defragment", json!({})), denied());
+    assert_eq!(as_of(Some(&ann), "/v3/maintenance/snapshot", json!({})).0, 403);
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use archipel_storage_tests::client::{
     Client,
     wire::{
         AlarmMember, AlarmRequest, AlarmType, CompactionRequest, DefragmentRequest, DowngradeRequest, HashKvRequest,
-        HashRequest, LeaseGrantRequest, SnapshotRequest, StatusRequest, alarm_request::AlarmAction,
+        HashRequest, LeaseGrantRequest, RangeRequest, SnapshotRequest, StatusRequest, alarm_request::AlarmAction,
         downgrade_request::DowngradeAction,
     },
 };
+use std::time::Duration;
 use tonic::{Code, Status};
 
 #[tokio::test]
@@ -215,4 +216,24 @@ async fn a_snapshot_ends_in_its_digest_and_holds_nobody_up() {
     }
     assert_eq!((remaining, last.len(), bytes.len() % 512), (0, 32, 32));
     assert!(bytes.len() > 1_000_000);
+}
+
+#[tokio::test]
+async fn history_is_compacted_without_being_asked() {
+    let flags = ["--auto-compaction-mode=periodic", "--auto-compaction-retention=1s"];
+    let (_site, mut client) = site_with(&flags).await;
+    client.put("a", "1").await.unwrap();
+    let old = RangeRequest { key: "a".into(), revision: 2, ..RangeRequest::default() };
+    let compacted = async {
+        loop {
+            client.put("a", "again").await.unwrap();
+            match client.range(old.clone()).await {
+                Ok(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                Err(refusal) => return refusal,
+            }
+        }
+    };
+    let refusal =
+        tokio::time::timeout(Duration::from_secs(20), compacted).await.expect("it is compacted in a second or two");
+    assert_eq!(refusal.message(), "etcdserver: mvcc: required revision has been compacted");
 }

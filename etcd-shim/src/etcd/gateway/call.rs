@@ -11,8 +11,6 @@ use tower::ServiceExt;
 /// Says to the services that a call came through the gateway (etcd: server/auth/store.go looks for it: a client
 /// certificate is the gateway's own then, and names nobody).
 const THROUGH_GATEWAY: HeaderName = HeaderName::from_static("grpcgateway-accept");
-/// Where clients of gRPC put their token.
-const TOKEN: HeaderName = HeaderName::from_static("token");
 
 /// The replies of a call.
 #[derive(Debug)]
@@ -37,7 +35,6 @@ impl Origin {
         kept.insert(THROUGH_GATEWAY, accept);
         if let Some(token) = headers.get(header::AUTHORIZATION) {
             kept.insert(header::AUTHORIZATION, token.clone());
-            kept.insert(TOKEN, token.clone());
         }
         Origin { headers: kept, extensions: extensions.clone() }
     }
