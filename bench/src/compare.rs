@@ -1,6 +1,7 @@
 //! The interleaved run: each round measures every server, in turns, so that a slow phase of the machine hits them alike.
 
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::path::Path;
 
 use archipel::demo::kubernetes::{ProcessError, Progress};
@@ -88,15 +89,20 @@ fn note(series: &mut Series, what: &str, measured: Result<Values, RoundError>) {
             let first = ["throughput_per_s", "load_per_s", "p99_idle_ms", "idle_watcher_bytes"];
             let shown = first.iter().find_map(|name| Some((name, values.get(name)?)));
             let shown = shown.map_or_else(String::new, |(name, value)| format!(" {name} {value:.0}"));
-            eprintln!("\r\x1b[2K{what}{shown}");
+            eprintln!("{}{what}{shown}", start_of_line());
             series.rounds.push(values);
         }
         Err(error) => {
-            eprintln!("\r\x1b[2K{what}: VOID: {error}");
+            eprintln!("{}{what}: VOID: {error}", start_of_line());
             series.skipped = matches!(error, RoundError::Skipped(_));
             series.void = Some(error.to_string());
         }
     }
+}
+
+/// What takes the progress line off a terminal.
+fn start_of_line() -> &'static str {
+    if std::io::stderr().is_terminal() { "\r\x1b[2K" } else { "" }
 }
 
 fn measure_once(options: &Options, scenario: &Scenario, program: &Found, folder: &Path) -> Result<Values, RoundError> {
