@@ -17,6 +17,8 @@ pub mod app;
 pub mod telemetry;
 
 pub mod admin;
+pub mod tls;
+
 pub mod etcd;
 pub mod metrics;
 pub mod snapshot;

@@ -84,7 +84,7 @@ impl Site {
         let log = File::options().create(true).append(true).open(self.directory.path().join("log"))?;
         let process = Command::new(&self.program)
             .args((!self.flags.iter().any(|flag| flag == "--name")).then_some("--name=nantes"))
-            .args(["--listen-client-urls", &self.url(), "--data-dir"])
+            .args(["--listen-client-urls", &self.url(), "--advertise-client-urls", &self.url(), "--data-dir"])
             .arg(self.data_dir())
             .args(&self.flags)
             .stdin(Stdio::null())
@@ -192,6 +192,9 @@ impl Drop for Site {
 }
 
 /// A port that nobody listens on now.
-fn free_port() -> io::Result<u16> {
+///
+/// # Errors
+/// There is none.
+pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

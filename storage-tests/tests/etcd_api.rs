@@ -26,8 +26,12 @@ mod lease;
 mod lock;
 #[path = "etcd_api/maintenance.rs"]
 mod maintenance;
+#[path = "etcd_api/process.rs"]
+mod process;
 #[path = "etcd_api/refusals.rs"]
 mod refusals;
+#[path = "etcd_api/tls.rs"]
+mod tls;
 #[path = "etcd_api/txn.rs"]
 mod txn;
 #[path = "etcd_api/watch.rs"]

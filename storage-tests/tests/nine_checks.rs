@@ -16,10 +16,12 @@ use archipel_storage_tests::{
     },
     site::Site,
 };
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, os::unix::process::ExitStatusExt, path::Path, time::Duration};
 use tokio::task::JoinSet;
 use tonic::Code;
 
+/// The signal that a site is stopped with.
+const SIGTERM: i32 = 15;
 /// Keys of the slow watcher's check.
 const SLOW_WATCHER_EVENTS: usize = 4000;
 /// Rounds and rivals of the check that one create wins.
@@ -40,7 +42,8 @@ async fn one_a_restart_keeps_everything() {
     client.put("b", "1").await.unwrap();
     let last = client.delete("b").await.unwrap();
     let before = client.get("a").await.unwrap().unwrap();
-    assert!(site.terminate().unwrap().unwrap().success(), "a graceful stop is no failure: {}", site.log());
+    let status = site.terminate().unwrap().unwrap();
+    assert_eq!(status.signal(), Some(SIGTERM), "a graceful stop ends by its signal: {}", site.log());
     site.launch().unwrap();
     let mut client = Client::connect(site.url()).await.unwrap();
     assert_eq!(client.get("a").await.unwrap().unwrap(), before);

@@ -63,12 +63,23 @@ impl Store {
     /// # Errors
     /// The directory cannot be used, or the log is damaged before its end.
     pub fn open(config: Config) -> Result<Store, OpenError> {
+        Store::open_with(config, Arc::new(RealDisk), |index| Arc::new(index))
+    }
+
+    /// The same on a disk and an index that the caller watches.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(
+        config: Config,
+        disk: Arc<dyn Disk>,
+        watched: impl FnOnce(SledIndex) -> Arc<dyn Backend>,
+    ) -> Result<Store, OpenError> {
         let options = log_options(&config, true);
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         // The log's lock is taken before the index is touched: two processes never have it open.
         let log = Log::open(disk, &config.dir.join("log"), options)?;
         let index = SledIndex::open(&config.dir.join("index"))?;
-        Store::start(config, log, Arc::new(SystemClock::new()), Arc::new(index))
+        Store::start(config, log, Arc::new(SystemClock::new()), watched(index))
     }
 
     /// Opens or makes the store on a disk, a clock and an index of the caller's: the simulator's way.

@@ -176,10 +176,10 @@ impl Found {
         let mut add = |more: &[(&str, &str)]| {
             arguments.extend(more.iter().flat_map(|(flag, value)| [OsString::from(flag), value.into()]));
         };
-        add(&[("--listen-client-urls", &client), ("--log-level", "warn"), ("--quota-backend-bytes", QUOTA_BYTES)]);
+        add(&[("--listen-client-urls", &client), ("--advertise-client-urls", &client)]);
+        add(&[("--log-level", "warn"), ("--quota-backend-bytes", QUOTA_BYTES)]);
         if self.kind == Kind::Etcd {
             add(&[
-                ("--advertise-client-urls", &client),
                 ("--listen-peer-urls", &peer),
                 ("--initial-advertise-peer-urls", &peer),
                 ("--initial-cluster", &cluster),

@@ -2,23 +2,39 @@
 
 use super::connection::{EXIT_FAILURE, EXIT_USAGE, run_verb};
 use super::{conflicts::Conflicts, peer::Peer, share::Share, snapshot::Snapshot, status::Status};
-use crate::{app, config, demo};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use std::{ffi::OsString, process::ExitCode};
+use crate::{
+    app,
+    config::{self, Request, SourceError},
+    demo,
+};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::{error::Error, ffi::OsString, process::ExitCode};
+use tokio::signal::unix::SignalKind;
+
+/// A command line of serving that cannot be read.
+const EXIT_FLAGS: u8 = 2;
 
 /// An etcd v3 server whose Kubernetes namespaces can be shared between sites.
 ///
-/// Without a subcommand the site is served, with etcd's flags, so that the binary can stand in for `etcd`.
+/// Without a verb the site is served, with etcd's flags, so that the binary can stand in for `etcd`.
 #[derive(Debug, Parser)]
-#[command(name = "archipel", args_conflicts_with_subcommands = true, disable_version_flag = true)]
+#[command(name = "archipel", after_help = config::flags_help(), override_usage = USAGE)]
 pub struct Cli {
-    /// What to do; nothing = serve.
+    /// What to do.
     #[command(subcommand)]
-    pub command: Option<Command>,
-    /// Flags of serving.
-    #[command(flatten)]
-    pub serve: config::Flags,
+    pub command: Command,
 }
+
+/// What a wrong command line of serving is answered with.
+const USAGE: &str = "
+  archipel [flags]
+    Serve a site.
+  archipel <verb> [flags]
+    Ask or tell a site that is served.
+  archipel --version
+    Show the versions.
+  archipel -h | --help
+    Show the verbs and the flags.";
 
 /// The verbs.
 #[derive(Debug, Subcommand)]
@@ -46,36 +62,52 @@ pub enum Command {
 /// Runs the process with its own command line and environment.
 #[must_use]
 pub fn run() -> ExitCode {
-    let words = config::etcd_style(std::env::args_os().collect());
-    let serves = words.get(1).is_none_or(|word| word.to_string_lossy().starts_with('-'));
-    let (cli, without_effect) = match parse(words) {
-        Ok(parsed) => parsed,
-        // Serving keeps etcd's status for a wrong command line (2); a verb's 2 means that a site is degraded.
-        Err(error) if error.use_stderr() && !serves => {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if words.get(1).is_none_or(|word| word.to_string_lossy().starts_with('-')) {
+        return run_flags(words);
+    }
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        // A verb's 2 means that a site is degraded.
+        Err(error) if error.use_stderr() => {
             eprint!("{error}");
             return ExitCode::from(EXIT_USAGE);
         }
         Err(error) => error.exit(),
     };
-    let outcome = match cli.command {
-        Some(Command::Demo(options)) => return demo::run(&options),
-        Some(Command::Version) => {
-            print!("{}", config::version_lines());
-            Ok(())
+    match cli.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Version => print_version(),
+        Command::Status(verb) => run_verb(verb.run()),
+        Command::Peer(verb) => run_verb(verb.run()),
+        Command::Share(verb) => run_verb(verb.run()),
+        Command::Conflicts(verb) => run_verb(verb.run()),
+        Command::Snapshot(verb) => run_verb(verb.run()),
+    }
+}
+
+/// No verb: the flags are those of serving, read as etcd reads them. A command line that cannot be read ends with etcd's
+/// status 2, flags that make no sense with 1.
+fn run_flags(words: Vec<OsString>) -> ExitCode {
+    let words = words.into_iter().skip(1).map(|word| word.to_string_lossy().into_owned());
+    let environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let outcome = match config::read(words, &environment) {
+        Ok(Request::Help) => {
+            print!("{}", Cli::command().render_help());
+            return ExitCode::SUCCESS;
         }
-        Some(Command::Status(verb)) => return run_verb(verb.run()),
-        Some(Command::Peer(verb)) => return run_verb(verb.run()),
-        Some(Command::Share(verb)) => return run_verb(verb.run()),
-        Some(Command::Conflicts(verb)) => return run_verb(verb.run()),
-        Some(Command::Snapshot(verb)) => return run_verb(verb.run()),
-        None if cli.serve.version => {
-            print!("{}", config::version_lines());
-            Ok(())
+        Ok(Request::Version) => return print_version(),
+        Ok(Request::Serve(values)) => serve(values),
+        Err(SourceError::CommandLine(error)) => {
+            eprintln!("{error}\nUsage:\n{USAGE}");
+            return ExitCode::from(EXIT_FLAGS);
         }
-        None => serve(cli.serve, without_effect),
+        Err(error) => Err(error.into()),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(signal) => end_by(signal),
         Err(error) => {
             eprintln!("archipel: {error}");
             ExitCode::from(EXIT_FAILURE)
@@ -83,17 +115,24 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn serve(flags: config::Flags, without_effect: Vec<String>) -> Result<(), app::AppError> {
-    let mut config = config::Config::from_flags(flags)?;
-    config.without_effect = without_effect;
-    app::serve(config)
+fn serve(values: config::Values) -> Result<SignalKind, Box<dyn Error>> {
+    Ok(app::serve(config::Config::new(values)?)?)
 }
 
-/// Parses; etcd's flags that have no effect here are accepted too, and returned by name.
-fn parse(words: Vec<OsString>) -> Result<(Cli, Vec<String>), clap::Error> {
-    let matches = config::with_accepted_flags(Cli::command()).try_get_matches_from(words)?;
-    let without_effect = config::given_without_effect(&matches, |variable| std::env::var_os(variable).is_some());
-    Ok((Cli::from_arg_matches(&matches)?, without_effect))
+/// A process that was asked to end ends by what asked it, so that who started it knows that it did not end by itself.
+fn end_by(signal: SignalKind) -> ExitCode {
+    match signal_hook::low_level::emulate_default_handler(signal.as_raw_value()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("archipel: the process could not end by its signal: {error}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
+}
+
+fn print_version() -> ExitCode {
+    print!("{}", config::version_lines());
+    ExitCode::SUCCESS
 }
 
 #[cfg(test)]
@@ -101,43 +140,15 @@ mod tests {
     use super::*;
 
     fn parsed(words: &[&str]) -> Result<Cli, clap::Error> {
-        parse(config::etcd_style(words.iter().map(OsString::from).collect())).map(|(cli, _)| cli)
-    }
-
-    #[test]
-    fn no_subcommand_serves_and_single_dashes_are_taken() {
-        let cli = parsed(&["archipel", "-name", "nantes", "--data-dir=/d", "-log-level", "warn"]).unwrap();
-        assert!(cli.command.is_none());
-        assert_eq!(cli.serve.name, "nantes");
-        assert_eq!(cli.serve.log_level, "warn");
-    }
-
-    #[test]
-    fn flags_without_effect_are_taken_in_every_form() {
-        let words = [
-            "etcd",
-            "--initial-cluster",
-            "a=http://127.0.0.1:0",
-            "--snapshot-count=10000",
-            "-pre-vote",
-            "--strict-reconfig-check=false",
-        ];
-        let (_, without_effect) = parse(config::etcd_style(words.iter().map(OsString::from).collect())).unwrap();
-        assert_eq!(without_effect, ["initial-cluster", "snapshot-count", "pre-vote", "strict-reconfig-check"]);
-    }
-
-    #[test]
-    fn unknown_flags_are_refused_with_status_2() {
-        let error = parsed(&["archipel", "--no-such-flag=1"]).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
+        Cli::try_parse_from(words)
     }
 
     #[test]
     fn verbs_find_their_site_by_their_own_flags() {
         let cli = parsed(&["archipel", "share", "attach", "-n", "team-a", "--with", "rennes", "--data-dir", "/d"]);
-        assert!(matches!(cli.unwrap().command, Some(Command::Share(Share::Attach(_)))));
+        assert!(matches!(cli.unwrap().command, Command::Share(Share::Attach(_))));
         let cli = parsed(&["archipel", "status", "-o", "json", "--wait", "--name", "nantes"]).unwrap();
-        assert!(matches!(cli.command, Some(Command::Status(_))));
+        assert!(matches!(cli.command, Command::Status(_)));
         for wrong in [
             &["archipel", "share", "detach", "-n", "team-a"][..],
             &["archipel", "share", "attach", "-n", "team-a"],
@@ -148,8 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn a_subcommand_is_found() {
-        let cli = parsed(&["archipel", "version"]).unwrap();
-        assert!(matches!(cli.command, Some(Command::Version)));
+    fn help_names_the_verbs_and_the_flags() {
+        let help = Cli::command().render_help().to_string();
+        for word in ["conflicts", "--listen-client-urls", "archipel [flags]"] {
+            assert!(help.contains(word), "{word}");
+        }
     }
 }

@@ -1,16 +1,23 @@
-//! From flags to a configuration that can be acted on: everything is validated here, before anything is opened.
+//! From values to a configuration that can be acted on: everything is validated here, before anything is opened
+//! (etcd server/embed/config.go, `Validate`).
 
-use super::{AutoCompaction, Flags, LinkListen, ListenUrl, UrlError};
-use crate::etcd::auth::{AuthSettings, AuthSettingsError};
+use super::{
+    AutoCompaction, ConfigError, LinkListen, ListenUrl, LogSettings, Note, TlsSettings, Values, feature_gates,
+    flag::Class, urls,
+};
+use crate::{etcd::auth::AuthSettings, metrics::MetricsSettings};
 use std::{path::PathBuf, time::Duration};
-use thiserror::Error;
 
 /// etcd's default quota: 2 GiB (server/storage/quota.go).
 const DEFAULT_QUOTA_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// etcd's default interval of progress notifications.
 const DEFAULT_PROGRESS_NOTIFY: Duration = Duration::from_secs(600);
-/// A shorter interval is raised to this (etcd server/embed/config.go).
+/// A shorter interval is raised to this.
 const MIN_PROGRESS_NOTIFY: Duration = Duration::from_millis(100);
+/// The longest election timeout.
+const ELECTION_MS_MAX: u64 = 50_000;
+/// The election timeout is at least this many heartbeats.
+const HEARTBEATS_MIN: u64 = 5;
 
 /// A configuration that makes sense.
 #[derive(Clone, Debug)]
@@ -19,14 +26,18 @@ pub struct Config {
     pub name: String,
     /// Where its data live.
     pub data_dir: PathBuf,
-    /// Where clients are served.
-    pub listen_client: Vec<ListenUrl>,
+    /// Where it listens.
+    pub listen: Listen,
     /// What clients are told to dial.
     pub advertise_client: Vec<String>,
     /// The peer URLs that member lists show.
     pub advertise_peer: Vec<String>,
-    /// More addresses for health and metrics.
-    pub listen_metrics: Vec<ListenUrl>,
+    /// TLS.
+    pub tls: TlsSettings,
+    /// Connections.
+    pub transport: Transport,
+    /// HTTP that is not gRPC.
+    pub http: Http,
     /// Where the links of peers are accepted.
     pub link_listen: LinkListen,
     /// Where peers are told to dial, if not where this site listens.
@@ -39,24 +50,61 @@ pub struct Config {
     pub min_lease_ttl_s: i64,
     /// Bytes after which writes are refused; None = never.
     pub quota_bytes: Option<u64>,
-    /// History that is kept without anybody compacting.
-    pub auto_compaction: AutoCompaction,
-    /// Serve the API as JSON.
-    pub gateway: bool,
     /// Limits of the etcd interface.
     pub limits: Limits,
-    /// Interval of periodic progress notifications of watchers that asked for them.
-    pub progress_notify: Duration,
     /// How tokens are made and passwords are hashed.
     pub auth: AuthSettings,
+    /// When history is compacted without being asked.
+    pub auto_compaction: AutoCompaction,
+    /// Interval of periodic progress notifications of watchers that asked for them.
+    pub progress_notify: Duration,
     /// Sync before acknowledging.
     pub fsync: bool,
-    /// Log filter.
-    pub log_level: String,
-    /// Log lines as JSON objects, as etcd writes them.
-    pub log_json: bool,
-    /// Flags of etcd that were given and have no effect here.
-    pub without_effect: Vec<String>,
+    /// Logs.
+    pub log: LogSettings,
+    /// Metrics.
+    pub metrics: MetricsSettings,
+    /// What the log must say about the flags.
+    pub notes: Vec<Note>,
+}
+
+/// Where the site listens.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// gRPC, and HTTP unless `http` is not empty.
+    pub client: Vec<ListenUrl>,
+    /// HTTP without gRPC.
+    pub http: Vec<ListenUrl>,
+    /// Health and metrics.
+    pub metrics: Vec<ListenUrl>,
+    /// Set SO_REUSEPORT.
+    pub reuse_port: bool,
+    /// Set SO_REUSEADDR.
+    pub reuse_address: bool,
+}
+
+/// How connections are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transport {
+    /// Most concurrent requests of one connection.
+    pub max_concurrent_streams: u32,
+    /// A client may not ping more often.
+    pub ping_min: Duration,
+    /// An idle connection is pinged after this time; None = never.
+    pub ping_every: Option<Duration>,
+    /// A ping that is not answered in this time ends the connection.
+    pub ping_timeout: Duration,
+}
+
+/// HTTP that is not gRPC.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Serve JSON.
+    pub gateway: bool,
+    /// Origins that browsers may call from; empty = all.
+    pub cors: Vec<String>,
+    /// Hosts that plain requests may name; empty = all.
+    pub hosts: Vec<String>,
 }
 
 /// Limits of the etcd interface.
@@ -66,108 +114,165 @@ pub struct Limits {
     pub max_txn_ops: usize,
     /// Largest write request, encoded, in bytes.
     pub max_request_bytes: usize,
-    /// Most concurrent requests of one connection.
-    pub max_concurrent_streams: u32,
-}
-
-/// A flag whose value makes no sense.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[non_exhaustive]
-pub enum ConfigError {
-    /// An address.
-    #[error("--{flag}: {source}")]
-    Url {
-        /// The flag.
-        flag: &'static str,
-        /// What is wrong.
-        source: UrlError,
-    },
-    /// No address at all.
-    #[error("--{flag} is empty: give at least one address, for example http://127.0.0.1:2379")]
-    NoUrl {
-        /// The flag.
-        flag: &'static str,
-    },
-    /// The link listener's address.
-    #[error("--link-listen-url is {0:?}: write https://IP:PORT, for example https://0.0.0.0:2382, or none")]
-    LinkListen(String),
-    /// Auto compaction's mode.
-    #[error("--auto-compaction-mode is {0:?}: use periodic or revision")]
-    CompactionMode(String),
-    /// Auto compaction's retention.
-    #[error("--auto-compaction-retention is {0:?}: write hours or a duration such as 5m, or a number of revisions")]
-    CompactionRetention(String),
-    /// Tokens.
-    #[error(transparent)]
-    Auth(#[from] AuthSettingsError),
-    /// Log format.
-    #[error("--log-format is {0:?}: use json or console")]
-    LogFormat(String),
-    /// The site's name.
-    #[error("--name is empty: a site needs a name that its peers know it by")]
-    NoName,
 }
 
 impl Config {
-    /// Validates the flags.
+    /// Validates the values.
     ///
     /// # Errors
     /// The first flag that makes no sense, by its name.
-    pub fn from_flags(flags: Flags) -> Result<Config, ConfigError> {
-        if flags.name.is_empty() {
-            return Err(ConfigError::NoName);
+    pub fn new(mut values: Values) -> Result<Config, ConfigError> {
+        if let Some(flag) = values.given_of(Class::Refused).into_iter().find(|flag| values.filled(flag).is_some()) {
+            return Err(ConfigError::Refused(flag));
         }
-        let listen_client = urls("listen-client-urls", &flags.listen_client_urls)?;
-        if listen_client.is_empty() {
-            return Err(ConfigError::NoUrl { flag: "listen-client-urls" });
-        }
-        let advertise = flags.advertise_client_urls.unwrap_or_else(|| flags.listen_client_urls.clone());
-        let log_json = match flags.log_format.as_str() {
-            "json" => true,
-            "console" => false,
-            other => return Err(ConfigError::LogFormat(other.to_owned())),
-        };
+        let name = values.filled("name").ok_or(ConfigError::NoName)?.to_owned();
+        let listen = listen(&values)?;
+        let tls = TlsSettings::parse(&mut values)?;
+        certified(&listen, &tls, &mut values)?;
+        note_without_effect(&mut values)?;
+        let path = |name| values.filled(name).map(PathBuf::from);
         Ok(Config {
-            data_dir: flags.data_dir.unwrap_or_else(|| PathBuf::from(format!("{}.etcd", flags.name))),
-            name: flags.name,
-            listen_client,
-            advertise_client: list(&advertise),
-            advertise_peer: list(&flags.initial_advertise_peer_urls),
-            listen_metrics: urls("listen-metrics-urls", flags.listen_metrics_urls.as_deref().unwrap_or(""))?,
-            link_listen: LinkListen::parse(flags.link_listen_url.as_deref())?,
-            link_advertise: flags.link_advertise_address,
-            admin_socket: flags.admin_socket,
-            kubernetes_prefix: flags.kubernetes_prefix,
-            min_lease_ttl_s: min_lease_ttl_s(flags.election_timeout),
-            quota_bytes: quota_bytes(flags.quota_backend_bytes),
-            auto_compaction: AutoCompaction::parse(&flags.auto_compaction_mode, &flags.auto_compaction_retention)?,
-            gateway: flags.enable_grpc_gateway,
+            data_dir: path("data-dir").unwrap_or_else(|| PathBuf::from(format!("{name}.etcd"))),
+            name,
+            advertise_client: advertised(&values)?,
+            advertise_peer: dialled(&values, "initial-advertise-peer-urls")?,
+            listen,
+            tls,
+            transport: transport(&values),
+            http: http(&values),
+            link_listen: LinkListen::parse(values.filled("link-listen-url"))?,
+            link_advertise: values.filled("link-advertise-address").map(str::to_owned),
+            admin_socket: path("admin-socket"),
+            kubernetes_prefix: values.text("kubernetes-prefix").to_owned(),
+            min_lease_ttl_s: min_lease_ttl_s(values.number("heartbeat-interval"), values.number("election-timeout"))?,
+            quota_bytes: quota_bytes(values.number("quota-backend-bytes")),
             limits: Limits {
-                max_txn_ops: flags.max_txn_ops as usize,
-                max_request_bytes: flags.max_request_bytes as usize,
-                max_concurrent_streams: flags.max_concurrent_streams,
+                max_txn_ops: values.number("max-txn-ops"),
+                max_request_bytes: values.number("max-request-bytes"),
             },
-            progress_notify: progress_notify(flags.watch_progress_notify_interval),
-            auth: AuthSettings::parse(&flags.auth_token, flags.auth_token_ttl, flags.bcrypt_cost)?,
-            fsync: !flags.unsafe_no_fsync,
-            log_level: flags.log_level,
-            log_json,
-            without_effect: Vec::new(),
+            auth: AuthSettings::parse(
+                values.text("auth-token"),
+                values.number("auth-token-ttl"),
+                values.number("bcrypt-cost"),
+            )?,
+            auto_compaction: AutoCompaction::parse(&values)?,
+            progress_notify: progress_notify(values.duration("watch-progress-notify-interval")),
+            fsync: !values.switch("unsafe-no-fsync"),
+            log: LogSettings::parse(&values)?,
+            metrics: MetricsSettings {
+                extensive: values.text("metrics") == "extensive",
+                slow_request: values.duration("warning-unary-request-duration"),
+            },
+            notes: values.take_notes(),
         })
     }
 }
 
-fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|url| url.trim().to_owned()).collect()
+fn listen(values: &Values) -> Result<Listen, ConfigError> {
+    let urls = |flag| ListenUrl::parse_list(values.text(flag)).map_err(|source| ConfigError::Url { flag, source });
+    urls("listen-peer-urls")?;
+    let client = urls("listen-client-urls")?;
+    if client.is_empty() {
+        return Err(ConfigError::NoUrl { flag: "listen-client-urls" });
+    }
+    Ok(Listen {
+        client,
+        http: urls("listen-client-http-urls")?,
+        metrics: urls("listen-metrics-urls")?,
+        reuse_port: values.switch("socket-reuse-port"),
+        reuse_address: values.switch("socket-reuse-address"),
+    })
 }
 
-fn urls(flag: &'static str, text: &str) -> Result<Vec<ListenUrl>, ConfigError> {
-    ListenUrl::parse_list(text).map_err(|source| ConfigError::Url { flag, source })
+/// An https address needs a certificate; at a plain one, a certificate does nothing, which is said.
+fn certified(listen: &Listen, tls: &TlsSettings, values: &mut Values) -> Result<(), ConfigError> {
+    for url in listen.client.iter().chain(&listen.http).chain(&listen.metrics).filter(|url| url.secure) {
+        if tls.certificate.is_none() {
+            return Err(ConfigError::NoCertificate { url: url.to_string() });
+        }
+    }
+    for url in listen.client.iter().chain(&listen.http).filter(|url| !url.secure) {
+        if tls.certificate.is_some() {
+            values.note(&url.to_string(), "this address is not https or unixs: key and certificate are ignored for it");
+        }
+        if tls.client_cert_auth {
+            values.note(&url.to_string(), "this address is not https or unixs: --client-cert-auth is ignored for it");
+        }
+    }
+    Ok(())
 }
 
-/// etcd: one and a half election timeouts, in whole seconds, rounded up (server/etcdserver/server.go).
-fn min_lease_ttl_s(election_timeout_ms: u64) -> i64 {
-    i64::try_from((election_timeout_ms * 3).div_ceil(2000)).unwrap_or(i64::MAX)
+fn advertised(values: &Values) -> Result<Vec<String>, ConfigError> {
+    if values.is_given("listen-client-urls") && !values.is_given("advertise-client-urls") {
+        return Err(ConfigError::NoAdvertised);
+    }
+    dialled(values, "advertise-client-urls")
+}
+
+fn dialled(values: &Values, flag: &'static str) -> Result<Vec<String>, ConfigError> {
+    urls::dialled(values.text(flag)).map_err(|source| ConfigError::Url { flag, source })
+}
+
+/// What was given and does nothing is said, all in one line.
+fn note_without_effect(values: &mut Values) -> Result<(), ConfigError> {
+    let flags = values.given_of(Class::NoEffect);
+    if !flags.is_empty() {
+        let text = "these flags of etcd have no effect: a site is one member and keeps its own storage";
+        values.note(&flags.join(" "), text);
+    }
+    let gates = feature_gates::read(&values.feature_gates())?;
+    if !gates.is_empty() {
+        values.note(&gates.join(" "), "these feature gates of etcd have no effect");
+    }
+    if values.text("name") == "default" {
+        values.note("name", "it isn't recommended to use default name, please set a value for --name");
+    }
+    if !values.is_given("data-dir") {
+        values.note("data-dir", "'data-dir' was empty; using default");
+    }
+    Ok(())
+}
+
+fn transport(values: &Values) -> Transport {
+    Transport {
+        max_concurrent_streams: values.number("max-concurrent-streams"),
+        ping_min: values.duration("grpc-keepalive-min-time"),
+        ping_every: Some(values.duration("grpc-keepalive-interval")).filter(|every| !every.is_zero()),
+        ping_timeout: values.duration("grpc-keepalive-timeout"),
+    }
+}
+
+fn http(values: &Values) -> Http {
+    let unless_all = |name| {
+        let list = values.list(name);
+        if list.iter().any(|item| item == "*") { Vec::new() } else { list }
+    };
+    Http {
+        gateway: values.switch("enable-grpc-gateway"),
+        cors: unless_all("cors"),
+        hosts: unless_all("host-whitelist"),
+    }
+}
+
+/// etcd: one and a half election timeouts, counted in heartbeats, in whole seconds, rounded up
+/// (server/etcdserver/server.go).
+fn min_lease_ttl_s(heartbeat_ms: u64, election_ms: u64) -> Result<i64, ConfigError> {
+    let zero = |flag| Err(ConfigError::ZeroTimeout { flag });
+    if heartbeat_ms == 0 {
+        return zero("heartbeat-interval");
+    }
+    if election_ms == 0 {
+        return zero("election-timeout");
+    }
+    if heartbeat_ms.saturating_mul(HEARTBEATS_MIN) > election_ms {
+        return Err(ConfigError::Heartbeat { election_ms, heartbeat_ms });
+    }
+    if election_ms > ELECTION_MS_MAX {
+        return Err(ConfigError::Election { election_ms, most_ms: ELECTION_MS_MAX });
+    }
+    let election_ticks = election_ms / heartbeat_ms;
+    let shortest_ms = election_ticks * 3 / 2 * heartbeat_ms;
+    Ok(i64::try_from(shortest_ms.div_ceil(1000)).expect("invariant: the election timeout is bounded"))
 }
 
 fn quota_bytes(flag: i64) -> Option<u64> {
@@ -182,68 +287,5 @@ fn progress_notify(flag: Duration) -> Duration {
     if flag.is_zero() { DEFAULT_PROGRESS_NOTIFY } else { flag.max(MIN_PROGRESS_NOTIFY) }
 }
 
-/// Parses a duration as Go writes it: `10m`, `1h30m`, `500ms`, `1.5s`, `0`.
-///
-/// # Errors
-/// A sentence that says how to write one.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let refused = || format!("{text:?} is not a duration: write 500ms, 5s, 10m or 1h30m");
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let mut rest = text;
-    let mut total_s = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|letter: char| !letter.is_ascii_digit() && letter != '.').ok_or_else(refused)?;
-        let (number, tail) = rest.split_at(digits);
-        let unit_length = tail.find(|letter: char| letter.is_ascii_digit()).unwrap_or(tail.len());
-        let (unit, next) = tail.split_at(unit_length);
-        let unit_s = match unit {
-            "ns" => 1e-9,
-            "us" | "µs" => 1e-6,
-            "ms" => 1e-3,
-            "s" => 1.0,
-            "m" => 60.0,
-            "h" => 3600.0,
-            _ => return Err(refused()),
-        };
-        total_s += number.parse::<f64>().map_err(|_| refused())? * unit_s;
-        rest = next;
-    }
-    if text.is_empty() {
-        return Err(refused());
-    }
-    Duration::try_from_secs_f64(total_s).map_err(|_| refused())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_as_go_writes_them() {
-        let parsed = |text| parse_duration(text).ok().map(|duration| duration.as_millis());
-        assert_eq!(parsed("5s"), Some(5000));
-        assert_eq!(parsed("1h30m"), Some(5_400_000));
-        assert_eq!(parsed("500ms"), Some(500));
-        assert_eq!(parsed("1.5s"), Some(1500));
-        assert_eq!(parsed("0"), Some(0));
-        for wrong in ["", "5", "s", "5 s", "5x", "-5s"] {
-            assert_eq!(parsed(wrong), None, "{wrong:?}");
-        }
-    }
-
-    #[test]
-    fn the_shortest_lease_follows_the_election_timeout() {
-        assert_eq!(min_lease_ttl_s(1000), 2);
-        assert_eq!(min_lease_ttl_s(100), 1);
-        assert_eq!(min_lease_ttl_s(2000), 3);
-    }
-
-    #[test]
-    fn the_quota_is_etcds() {
-        assert_eq!(quota_bytes(0), Some(2 << 30));
-        assert_eq!(quota_bytes(-1), None);
-        assert_eq!(quota_bytes(5), Some(5));
-    }
-}
+mod tests;

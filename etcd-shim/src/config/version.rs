@@ -8,13 +8,17 @@ pub const ETCD_CLUSTER_VERSION: &str = "3.7.0";
 /// Its storage version.
 pub const ETCD_STORAGE_VERSION: &str = "3.7.0";
 
-/// What `--version` prints. The first line is etcd's, because scripts parse it.
+/// What `--version` prints: etcd's four lines, which scripts and test frameworks parse, and ours.
 #[must_use]
 pub fn version_lines() -> String {
+    let (os, machine) = (std::env::consts::OS, std::env::consts::ARCH);
+    let machine = match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
     format!(
-        "etcd Version: {ETCD_VERSION}\narchipel Version: {}\nOS/Arch: {}/{}\n",
+        "etcd Version: {ETCD_VERSION}\nGit SHA: none\nGo Version: none\nGo OS/Arch: {os}/{machine}\narchipel Version: {}\n",
         env!("CARGO_PKG_VERSION"),
-        std::env::consts::OS,
-        std::env::consts::ARCH
     )
 }

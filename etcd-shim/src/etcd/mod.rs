@@ -22,7 +22,7 @@ pub mod election_wire {
 mod gateway;
 mod routes;
 pub mod server;
-pub use routes::routes;
+pub use routes::{Routers, routes};
 
 mod context;
 pub use context::{Context, Member, Shared};

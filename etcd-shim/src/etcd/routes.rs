@@ -35,14 +35,46 @@ const GRPC_TYPE: &[u8] = b"application/grpc";
 /// How the gRPC library begins its refusal of a message above the receive limit.
 const TOO_LARGE: &str = "Error, decoded message length too large: found ";
 
-/// The router of the client port: gRPC by its paths, plain HTTP by etcd's, and the API as JSON if `gateway` says so.
-pub fn routes(context: &Context, gateway: bool) -> Router {
+/// What is served to clients: one router a kind of traffic, because each may have addresses of its own.
+#[derive(Clone, Debug)]
+pub struct Routers {
+    /// gRPC, by its paths.
+    pub grpc: Router,
+    /// HTTP, by etcd's, with the API as JSON if it is wanted.
+    pub http: Router,
+}
+
+impl Routers {
+    /// All on one address.
+    #[must_use]
+    pub fn both(&self) -> Router {
+        answering(self.grpc.clone().merge(self.http.clone()))
+    }
+
+    /// gRPC alone.
+    #[must_use]
+    pub fn grpc_only(&self) -> Router {
+        answering(self.grpc.clone())
+    }
+
+    /// HTTP alone.
+    #[must_use]
+    pub fn http_only(&self) -> Router {
+        answering(self.http.clone())
+    }
+}
+
+fn answering(router: Router) -> Router {
+    router.fallback(unknown)
+}
+
+/// The routers of the client port; the API is also served as JSON if `gateway` says so.
+pub fn routes(context: &Context, gateway: bool) -> Routers {
     let receive_max = context.limits.max_request_bytes + RECEIVE_OVERHEAD_BYTES;
     let grpc = grpc(context, receive_max);
     let http = admin::http::client_routes(context.clone());
-    let both = grpc.clone().merge(http);
-    let all = if gateway { both.merge(gateway::routes(&grpc, receive_max)) } else { both };
-    all.fallback(unknown)
+    let http = if gateway { http.merge(gateway::routes(&grpc, receive_max)) } else { http };
+    Routers { grpc, http }
 }
 
 /// What nobody serves, in the words of whoever asks.

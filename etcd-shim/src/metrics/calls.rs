@@ -1,7 +1,8 @@
 //! Counters of gRPC calls. A method's counters are looked up once, when the process starts.
 
+use super::MetricsSettings;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tonic::{Code, Status};
 
 /// Labels of a method, as go-grpc-prometheus names them.
@@ -39,7 +40,16 @@ pub struct Method {
     started: IntCounter,
     succeeded: IntCounter,
     handled: IntCounterVec,
-    seconds: Histogram,
+    /// Messages from clients.
+    pub received: IntCounter,
+    /// Messages to clients.
+    pub sent: IntCounter,
+    /// With `--metrics=extensive`.
+    seconds: Option<Histogram>,
+    is_unary: bool,
+    /// A unary call that takes longer is logged.
+    slow: Duration,
+    slow_calls: IntCounter,
 }
 
 /// A call that is under way.
@@ -50,10 +60,13 @@ pub struct Call<'a> {
 }
 
 impl Method {
-    /// Counts the start of a call.
+    /// Counts the start of a call, and the message of a unary one.
     #[must_use]
     pub fn start(&self) -> Call<'_> {
         self.started.inc();
+        if self.is_unary {
+            self.received.inc();
+        }
         Call { method: self, started: Instant::now() }
     }
 }
@@ -64,9 +77,22 @@ impl Call<'_> {
     /// # Errors
     /// The call's own.
     pub fn end<T>(self, outcome: Result<T, Status>) -> Result<T, Status> {
-        self.method.seconds.observe(self.started.elapsed().as_secs_f64());
+        let took = self.started.elapsed();
+        if let Some(seconds) = &self.method.seconds {
+            seconds.observe(took.as_secs_f64());
+        }
+        if self.method.is_unary && took > self.method.slow {
+            let [service, method, _] = self.method.labels;
+            self.method.slow_calls.inc();
+            tracing::warn!(service, method, took_ms = took.as_secs_f64() * 1e3, "request took too long");
+        }
         match &outcome {
-            Ok(_) => self.method.succeeded.inc(),
+            Ok(_) => {
+                self.method.succeeded.inc();
+                if self.method.is_unary {
+                    self.method.sent.inc();
+                }
+            }
             Err(status) => {
                 let [service, method, kind] = self.method.labels;
                 self.method.handled.with_label_values(&[service, method, kind, code_name(status.code())]).inc();
@@ -77,11 +103,11 @@ impl Call<'_> {
 }
 
 impl Calls {
-    /// Registers the three metrics and looks up every method.
+    /// Registers the metrics and looks up every method; histograms only if they are wanted.
     ///
     /// # Errors
     /// A name is registered already.
-    pub(super) fn register(registry: &Registry) -> prometheus::Result<Calls> {
+    pub(super) fn register(registry: &Registry, wish: MetricsSettings) -> prometheus::Result<Calls> {
         let started = IntCounterVec::new(
             Opts::new("grpc_server_started_total", "Total number of RPCs started on the server."),
             LABELS,
@@ -96,7 +122,20 @@ impl Calls {
         )?;
         registry.register(Box::new(started.clone()))?;
         registry.register(Box::new(handled.clone()))?;
-        registry.register(Box::new(seconds.clone()))?;
+        if wish.extensive {
+            registry.register(Box::new(seconds.clone()))?;
+        }
+        let help = "The total number of slow requests (longer than --warning-unary-request-duration).";
+        let slow_calls = IntCounter::new("etcd_server_slow_apply_total", help)?;
+        registry.register(Box::new(slow_calls.clone()))?;
+        let messages = |name: &str, help: &str| -> prometheus::Result<IntCounterVec> {
+            let messages = IntCounterVec::new(Opts::new(name, help), LABELS)?;
+            registry.register(Box::new(messages.clone()))?;
+            Ok(messages)
+        };
+        let help = "Total number of RPC stream messages received on the server.";
+        let received = messages("grpc_server_msg_received_total", help)?;
+        let sent = messages("grpc_server_msg_sent_total", "Total number of gRPC stream messages sent by the server.")?;
         let method = |service: &'static str, name: &'static str, kind: &'static str| -> Method {
             let labels = [service, name, kind];
             Method {
@@ -104,7 +143,12 @@ impl Calls {
                 started: started.with_label_values(&labels),
                 succeeded: handled.with_label_values(&[service, name, kind, code_name(Code::Ok)]),
                 handled: handled.clone(),
-                seconds: seconds.with_label_values(&labels),
+                received: received.with_label_values(&labels),
+                sent: sent.with_label_values(&labels),
+                seconds: wish.extensive.then(|| seconds.with_label_values(&labels)),
+                is_unary: kind == "unary",
+                slow: wish.slow_request,
+                slow_calls: slow_calls.clone(),
             }
         };
         let unary = |service, name| method(service, name, "unary");

@@ -1,15 +1,56 @@
 //! The registry: what is counted as it happens, and what is read from the store when Prometheus asks.
 
-use super::Calls;
-use crate::config::{ETCD_CLUSTER_VERSION, ETCD_VERSION};
+use super::{Calls, ClientRequests, DiskMetrics, process::ProcessMetrics};
+use crate::{
+    config::{ETCD_CLUSTER_VERSION, ETCD_VERSION},
+    tls::LiveTls,
+};
 use archipel_store::{
     Store,
     mvcc::{OpReply, TxnReply},
 };
 use prometheus::{Encoder, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
-/// Bytes of a memory page on the machines that we build for.
-const PAGE_BYTES: i64 = 4096;
+/// Gauges that never change: a site has one writer and one member, and a watcher is a cursor, for which nothing is queued.
+const CONSTANT_GAUGES: &[(&str, i64, &str)] = &[
+    ("etcd_server_has_leader", 1, "1: a site always has a leader, itself."),
+    ("etcd_server_is_leader", 1, "1: a site is its own leader."),
+    ("etcd_server_is_learner", 0, "0: a site is no learner."),
+    ("etcd_server_snapshot_apply_in_progress_total", 0, "0: a site applies no snapshots of other members."),
+    ("etcd_debugging_mvcc_slow_watcher_total", 0, "0: a watcher that is behind holds nothing up."),
+    ("etcd_debugging_mvcc_pending_events_total", 0, "0: nothing is queued for a watcher."),
+    ("etcd_disk_defrag_inflight", 0, "0: cleaning runs all the time, beside the requests."),
+];
+/// Counters that never count, for the same reasons.
+const CONSTANT_COUNTERS: &[(&str, &str)] = &[
+    ("etcd_server_leader_changes_seen_total", "0: the leader never changes."),
+    ("etcd_server_heartbeat_send_failures_total", "0: there are no members to send heartbeats to."),
+    ("etcd_server_learner_promote_successes", "0: there are no learners."),
+    ("etcd_server_slow_read_indexes_total", "0: a read asks nobody."),
+    ("etcd_server_read_indexes_failed_total", "0: a read asks nobody."),
+];
+
+/// What the operator wants to know.
+#[derive(Clone, Copy, Debug)]
+pub struct MetricsSettings {
+    /// Histograms of every gRPC method.
+    pub extensive: bool,
+    /// A unary request that takes longer is logged.
+    pub slow_request: Duration,
+}
+
+/// What the metrics say of the site from its start on.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The member's id.
+    pub member_id: u64,
+    /// The quota; None = none.
+    pub quota_bytes: Option<u64>,
+}
 
 /// All metrics of the process.
 #[derive(Clone, Debug)]
@@ -23,9 +64,21 @@ pub struct Metrics {
     pub lease: LeaseCounters,
     /// Bytes from and to clients.
     pub network: NetworkCounters,
+    /// Requests by the client's version.
+    pub clients: ClientRequests,
+    /// The disk.
+    pub disk: DiskMetrics,
     /// Watchers that exist now.
     pub watchers: IntGauge,
+    /// Streams of watchers that exist now.
+    pub watch_streams: IntGauge,
+    /// Answers of `/health`.
+    pub health: HealthCounters,
+    /// Commits that failed.
+    pub failed: IntCounter,
+    process: ProcessMetrics,
     scraped: Scraped,
+    certificates: Arc<OnceLock<Arc<LiveTls>>>,
 }
 
 /// Requests by kind.
@@ -62,6 +115,14 @@ pub struct LeaseCounters {
     pub renewed: IntCounter,
 }
 
+/// Answers of `/health`.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct HealthCounters {
+    pub success: IntCounter,
+    pub failure: IntCounter,
+}
+
 /// Bytes from and to clients.
 #[derive(Clone, Debug)]
 #[allow(missing_docs)]
@@ -80,7 +141,9 @@ struct Scraped {
     compact_revision: IntGauge,
     committed: IntGauge,
     applied: IntGauge,
-    resident_memory: IntGauge,
+    expired: IntCounter,
+    lives: Arc<OnceLock<u64>>,
+    tls_not_after: IntGaugeVec,
 }
 
 impl Metrics {
@@ -88,7 +151,7 @@ impl Metrics {
     ///
     /// # Errors
     /// Two metrics have one name: a mistake in this folder.
-    pub fn new(quota_bytes: u64) -> prometheus::Result<Metrics> {
+    pub fn new(wish: MetricsSettings) -> prometheus::Result<Metrics> {
         let registry = Registry::new();
         let counter = |name: &str, help: &str| -> prometheus::Result<IntCounter> {
             let counter = IntCounter::new(name, help)?;
@@ -101,7 +164,16 @@ impl Metrics {
             Ok(gauge)
         };
         let metrics = Metrics {
-            calls: Calls::register(&registry)?,
+            calls: Calls::register(&registry, wish)?,
+            clients: ClientRequests::register(&registry)?,
+            disk: DiskMetrics::register(&registry)?,
+            process: ProcessMetrics::register(&registry)?,
+            health: HealthCounters {
+                success: counter("etcd_server_health_success", "The total number of successful health checks")?,
+                failure: counter("etcd_server_health_failures", "The total number of failed health checks")?,
+            },
+            failed: counter("etcd_server_proposals_failed_total", "Commits that failed.")?,
+            watch_streams: gauge("etcd_debugging_mvcc_watch_stream_total", "Total number of watch streams.")?,
             mvcc: MvccCounters {
                 range: counter("etcd_mvcc_range_total", "Total number of ranges seen by this member.")?,
                 put: counter("etcd_mvcc_put_total", "Total number of puts seen by this member.")?,
@@ -126,20 +198,35 @@ impl Metrics {
                 compact_revision: gauge("etcd_debugging_mvcc_compact_revision", "The last compacted revision.")?,
                 committed: gauge("etcd_server_proposals_committed_total", "Commits of this site.")?,
                 applied: gauge("etcd_server_proposals_applied_total", "Commits that readers can see.")?,
-                resident_memory: gauge("process_resident_memory_bytes", "Resident memory in bytes.")?,
+                expired: counter("etcd_debugging_server_lease_expired_total", "The total number of expired leases.")?,
+                lives: Arc::default(),
+                tls_not_after: roles(&registry)?,
             },
+            certificates: Arc::default(),
             registry: registry.clone(),
         };
-        // A site has one writer: it is always the leader, and the leader never changes.
-        gauge("etcd_server_has_leader", "1: a site always has a leader, itself.")?.set(1);
-        gauge("etcd_server_is_leader", "1: a site is its own leader.")?.set(1);
+        for (name, value, help) in CONSTANT_GAUGES {
+            gauge(name, help)?.set(*value);
+        }
+        for (name, help) in CONSTANT_COUNTERS {
+            counter(name, help)?;
+        }
         gauge("etcd_server_proposals_pending", "Commits that wait for the disk.")?.set(0);
-        gauge("etcd_server_quota_backend_bytes", "Quota in bytes.")?.set(i64::try_from(quota_bytes).unwrap_or(0));
-        counter("etcd_server_leader_changes_seen_total", "0: the leader never changes.")?;
-        counter("etcd_server_proposals_failed_total", "Commits that failed.")?;
         version(&registry, "etcd_server_version", "server_version", ETCD_VERSION)?;
         version(&registry, "etcd_cluster_version", "cluster_version", ETCD_CLUSTER_VERSION)?;
         Ok(metrics)
+    }
+
+    /// Says who the site is. Called once, when its store is open.
+    ///
+    /// # Errors
+    /// It was called before.
+    pub fn identify(&self, identity: Identity, store: &Store) -> prometheus::Result<()> {
+        let quota = IntGauge::new("etcd_server_quota_backend_bytes", "Current backend storage quota size in bytes.")?;
+        quota.set(signed(identity.quota_bytes.unwrap_or(0)));
+        self.registry.register(Box::new(quota))?;
+        self.scraped.lives.get_or_init(|| store.leases().len() as u64);
+        version(&self.registry, "etcd_server_id", "server_id", &format!("{:x}", identity.member_id))
     }
 
     /// Everything in Prometheus' text format.
@@ -148,7 +235,6 @@ impl Metrics {
     /// A metric cannot be written.
     pub fn text(&self, store: &Store) -> prometheus::Result<Vec<u8>> {
         let size = store.size();
-        let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         let revision = store.revision();
         self.scraped.db_total.set(signed(size.total_bytes));
         self.scraped.db_in_use.set(signed(size.in_use_bytes));
@@ -157,10 +243,35 @@ impl Metrics {
         self.scraped.compact_revision.set(store.compact_revision());
         self.scraped.committed.set(revision);
         self.scraped.applied.set(revision);
-        self.scraped.resident_memory.set(resident_bytes().unwrap_or(0));
+        self.count_expired(store);
+        self.process.read();
+        if let Some(tls) = self.certificates.get() {
+            let facts = tls.facts();
+            let set = |role, not_after_s| self.scraped.tls_not_after.with_label_values(&[role]).set(not_after_s);
+            set("server", facts.server_not_after_s);
+            if let Some(not_after_s) = facts.client_ca_not_after_s {
+                set("client-ca", not_after_s);
+            }
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
+    }
+
+    /// Leases that are gone and were not revoked have expired. etcd counts them as revoked too.
+    fn count_expired(&self, store: &Store) {
+        let born = self.scraped.lives.get().copied().unwrap_or(0) + self.lease.granted.get();
+        let gone = born.saturating_sub(store.leases().len() as u64);
+        let expired = gone.saturating_sub(self.lease.revoked.get());
+        self.scraped.expired.inc_by(expired);
+        self.lease.revoked.inc_by(expired);
+    }
+
+    /// Shows when these certificates end. Called once, before anything is served.
+    pub fn watch_certificates(&self, tls: Arc<LiveTls>) {
+        if self.certificates.set(tls).is_err() {
+            tracing::warn!("the certificates of another listener are shown already");
+        }
     }
 
     /// The registry, for metrics of other rooms.
@@ -168,6 +279,13 @@ impl Metrics {
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
+}
+
+fn roles(registry: &Registry) -> prometheus::Result<IntGaugeVec> {
+    let help = "When the certificate of this role ends, in seconds since 1970.";
+    let gauge = IntGaugeVec::new(Opts::new("archipel_tls_not_after_seconds", help), &["role"])?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
 }
 
 /// A gauge that is always 1 and carries a version in its label.
@@ -179,8 +297,6 @@ fn version(registry: &Registry, name: &str, label: &str, version: &str) -> prome
     Ok(())
 }
 
-/// Resident memory as Linux counts it.
-fn resident_bytes() -> Option<i64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    statm.split_whitespace().nth(1)?.parse::<i64>().ok().map(|pages| pages * PAGE_BYTES)
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }

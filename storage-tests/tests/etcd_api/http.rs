@@ -1,7 +1,6 @@
 //! Plain HTTP on the client port, flags, log lines.
 
 use super::{site, site_with};
-use std::process::Command;
 
 fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
@@ -51,15 +50,25 @@ async fn the_line_that_scripts_wait_for_is_logged_as_etcd_logs_it() {
     assert!(log.contains("initial-cluster") && log.contains("no effect"), "{log}");
 }
 
-#[test]
-fn unknown_flags_end_with_status_2_and_the_version_is_etcds() {
-    let run = |argument: &str| Command::new(env!("CARGO_BIN_EXE_archipel-under-test")).arg(argument).output().unwrap();
-    let refused = run("--no-such-flag");
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("--no-such-flag"));
-    let version = run("--version");
-    assert!(version.status.success());
-    assert!(String::from_utf8_lossy(&version.stdout).starts_with("etcd Version: 3.7.3\n"));
+/// Every name that dashboards, alerts and tools for etcd query, with its type.
+#[tokio::test]
+async fn every_metric_of_the_list_is_there() {
+    let (site, mut client) = site_with(&["--metrics=extensive", "--auto-tls"]).await;
+    client.put("a", "1").await.unwrap();
+    let metrics = site.http_get("/metrics").unwrap();
+    for line in include_str!("metric_names.txt").lines() {
+        assert!(metrics.contains(&format!("# TYPE {line}\n")), "{line} is not in\n{metrics}");
+    }
+    let value = |name: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(value("etcd_disk_wal_fsync_duration_seconds_count") >= 1.0);
+    assert!(value("etcd_disk_wal_write_bytes_total") > 0.0);
+    assert!(value("etcd_server_client_requests_total{client_api_version=\"unknown\",type=\"unary\"}") >= 1.0);
+    assert!(value("process_start_time_seconds") > 1.5e9);
+    let (site, _client) = site().await;
+    assert!(!site.http_get("/metrics").unwrap().contains("grpc_server_handling_seconds"));
 }
 
 #[tokio::test]

@@ -40,6 +40,12 @@ async fn health_answer(State(context): State<Context>, RawQuery(query): RawQuery
     let query = query.unwrap_or_default();
     let reason = health::unhealthy(&context, &values(&query, "exclude"));
     let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let counters = &context.metrics.health;
+    if reason.is_some() {
+        counters.failure.inc()
+    } else {
+        counters.success.inc()
+    }
     let health = if reason.is_some() { "false" } else { "true" };
     let body = serde_json::json!({ "health": health, "reason": reason.unwrap_or_default() });
     (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
