@@ -1,20 +1,14 @@
 //! Durations as Go writes them.
 
 use std::time::Duration;
-use thiserror::Error;
-
-/// A text that is no duration.
-#[derive(Clone, PartialEq, Eq, Debug, Error)]
-#[error("{0:?} is not a duration: write 300ms, 5s or 1h30m")]
-pub(crate) struct DurationError(String);
 
 /// Parses a duration that is not negative: numbers with units, such as `1h30m` or `1.5s`; `0` needs no unit
 /// (Go time.ParseDuration).
 ///
 /// # Errors
-/// It is not written so, or it is too long.
-pub(crate) fn parse_duration(text: &str) -> Result<Duration, DurationError> {
-    let refused = || DurationError(text.to_owned());
+/// A sentence that says how to write one.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("{text:?} is not a duration: write 300ms, 5s or 1h30m");
     if text == "0" {
         return Ok(Duration::ZERO);
     }

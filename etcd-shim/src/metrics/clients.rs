@@ -87,7 +87,9 @@ mod tests {
         let all = ClientRequests::register(&Registry::new()).unwrap();
         let count = |requests: &ClientRequests, path: &str, version: Option<String>| {
             let mut headers = HeaderMap::new();
-            headers.extend(version.map(|version| (VERSION_HEADER.parse().unwrap(), version.parse().unwrap())));
+            if let Some(version) = version {
+                headers.insert(VERSION_HEADER, version.parse().unwrap());
+            }
             requests.count(path, &headers);
         };
         let connection = all.of_connection();
