@@ -31,6 +31,7 @@ pub struct Calls {
     pub defragment: Method,
     pub hash_kv: Method,
     pub member_list: Method,
+    pub authenticate: Method,
 }
 
 /// One method's counters.
@@ -173,6 +174,7 @@ impl Calls {
             defragment: unary(MAINTENANCE, "Defragment"),
             hash_kv: unary(MAINTENANCE, "HashKV"),
             member_list: unary("etcdserverpb.Cluster", "MemberList"),
+            authenticate: unary("etcdserverpb.Auth", "Authenticate"),
         })
     }
 }

@@ -100,8 +100,9 @@ impl Auth for AuthService {
         &self,
         request: Request<AuthenticateRequest>,
     ) -> Result<Response<AuthenticateResponse>, Status> {
+        let call = self.context.metrics.calls.authenticate.start();
         let AuthenticateRequest { name, password } = request.into_inner();
-        let token = self.guard().authenticate(&name, &password).await?;
+        let token = call.end(self.guard().authenticate(&name, &password).await.map_err(Status::from))?;
         Ok(Response::new(AuthenticateResponse { header: Some(self.context.header_now()), token }))
     }
 
