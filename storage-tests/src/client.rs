@@ -212,14 +212,14 @@ pub struct WatchStream {
 #[derive(Debug)]
 enum Responses {
     Opening(JoinHandle<Result<Streaming<WatchResponse>, Status>>),
-    Open(Streaming<WatchResponse>),
+    Open(Box<Streaming<WatchResponse>>),
 }
 
 impl Responses {
     async fn message(&mut self) -> Result<Option<WatchResponse>, Status> {
         if let Responses::Opening(opening) = self {
             let open = opening.await.map_err(|error| Status::internal(error.to_string()))?;
-            *self = Responses::Open(open?);
+            *self = Responses::Open(Box::new(open?));
         }
         match self {
             Responses::Open(responses) => responses.message().await,

@@ -46,19 +46,16 @@ pub struct Routers {
 
 impl Routers {
     /// All on one address.
-    #[must_use]
     pub fn both(&self) -> Router {
         answering(self.grpc.clone().merge(self.http.clone()))
     }
 
     /// gRPC alone.
-    #[must_use]
     pub fn grpc_only(&self) -> Router {
         answering(self.grpc.clone())
     }
 
     /// HTTP alone.
-    #[must_use]
     pub fn http_only(&self) -> Router {
         answering(self.http.clone())
     }

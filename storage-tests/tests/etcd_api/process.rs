@@ -168,6 +168,9 @@ fn run(words: &[&str], environment: &[(&str, &str)]) -> Output {
     command.output().unwrap()
 }
 
+/// Arguments, environment, exit code, and what is said.
+type Refusal<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], i32, &'a str);
+
 #[test]
 fn what_cannot_be_served_ends_at_once_and_says_why() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -175,7 +178,7 @@ fn what_cannot_be_served_ends_at_once_and_says_why() {
     let at_taken = [format!("--listen-client-urls=http://{taken}"), format!("--advertise-client-urls=http://{taken}")];
     let missing = ["--listen-client-urls=https://127.0.0.1:0", "--advertise-client-urls=https://127.0.0.1:1"];
     let missing = [&missing[..], &["--cert-file=/none", "--key-file=/none"]].concat();
-    let cases: &[(&[&str], &[(&str, &str)], i32, &str)] = &[
+    let cases: &[Refusal<'_>] = &[
         (&["--no-such-flag"], &[], 2, "flag provided but not defined: -no-such-flag"),
         (&["--election-timeout=soon"], &[], 2, "invalid value \"soon\" for flag -election-timeout"),
         (&["--pre-vote", "false"], &[], 2, "\"false\" is not a valid flag"),

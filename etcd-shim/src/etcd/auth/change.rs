@@ -25,7 +25,7 @@ pub(super) enum Change {
         name: String,
     },
     /// No password: what the client gave as a hash is no base64.
-    ChangePassword {
+    Password {
         name: String,
         password: Option<Hash>,
     },
@@ -58,7 +58,7 @@ impl Change {
     /// The user whose tokens end with this change.
     pub(super) fn ends_tokens_of(&self) -> Option<&str> {
         match self {
-            Change::DeleteUser { name } | Change::ChangePassword { name, .. } => Some(name),
+            Change::DeleteUser { name } | Change::Password { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -76,7 +76,7 @@ impl Accounts {
             Change::Disable => std::mem::replace(&mut next.enabled, false),
             Change::AddUser { name, password, options } => next.add_user(name, password, options)?,
             Change::DeleteUser { name } => next.delete_user(&name)?,
-            Change::ChangePassword { name, password } => next.change_password(&name, password)?,
+            Change::Password { name, password } => next.change_password(&name, password)?,
             Change::GrantRole { user, role } => next.grant_role(&user, role)?,
             Change::RevokeRole { user, role } => next.revoke_role(&user, &role)?,
             Change::AddRole { name } => next.add_role(name)?,

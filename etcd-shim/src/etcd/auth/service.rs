@@ -149,7 +149,7 @@ impl Auth for AuthService {
         self.permits_hashing(&request)?;
         let AuthUserChangePasswordRequest { password, hashed_password, .. } = request.get_ref();
         let password = new_password(self.guard(), password.clone(), hashed_password).await?;
-        self.change(request, |user| Change::ChangePassword { name: user.name, password }).await?;
+        self.change(request, |user| Change::Password { name: user.name, password }).await?;
         done!(self, AuthUserChangePasswordResponse)
     }
 

@@ -246,7 +246,7 @@ fn accounts_read_back_after_every_change() {
     assert_eq!(read(&table), now);
     let password = Some(Hash(Bytes::from_static(b"hash")));
     let changes = [
-        (Change::ChangePassword { name: "bob".into(), password }, 2),
+        (Change::Password { name: "bob".into(), password }, 2),
         (Change::DeleteUser { name: "bob".into() }, 2),
         (Change::GrantPermission { role: "some".into(), permission: permission(Type::Read, "z", "\0") }, 2),
         (Change::DeleteRole { name: "some".into() }, 3),

@@ -138,8 +138,8 @@ impl Key {
     /// A file cannot be read or holds no key for the method, or the two keys do not belong together.
     pub(super) fn open(settings: &JwtSettings) -> Result<Key, KeyError> {
         let method = settings.method;
-        let private = settings.private_key.as_ref().map(|path| read(path)).transpose()?;
-        let public = settings.public_key.as_ref().map(|path| read(path)).transpose()?;
+        let private = settings.private_key.as_ref().map(read).transpose()?;
+        let public = settings.public_key.as_ref().map(read).transpose()?;
         if matches!(method, SignMethod::Hmac(_)) {
             let (_, secret) = private.ok_or(KeyError::Missing)?;
             return Ok(Key::new(method, Kind::Secret(hmac::Key::new(method.hmac(), &secret))));

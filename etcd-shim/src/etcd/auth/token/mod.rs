@@ -20,7 +20,7 @@ pub(super) struct Tokens(Kind);
 #[derive(Debug)]
 enum Kind {
     Simple(SimpleTokens),
-    Jwt(JwtTokens),
+    Jwt(Box<JwtTokens>),
     None,
 }
 
@@ -32,7 +32,7 @@ impl Tokens {
     pub(super) fn open(settings: &TokenSettings, clock: Arc<dyn Clock>) -> Result<Tokens, KeyError> {
         Ok(Tokens(match settings {
             TokenSettings::Simple { ttl } => Kind::Simple(SimpleTokens::new(*ttl, clock)),
-            TokenSettings::Jwt(settings) => Kind::Jwt(JwtTokens::open(settings, clock)?),
+            TokenSettings::Jwt(settings) => Kind::Jwt(Box::new(JwtTokens::open(settings, clock)?)),
             TokenSettings::None => Kind::None,
         }))
     }
