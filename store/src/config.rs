@@ -1,6 +1,6 @@
 //! What a site's operator decides about its store.
 
-use crate::limits::VALUE_CACHE_BYTES_DEFAULT;
+use crate::limits::{CHECKPOINT_LOG_BYTES_DEFAULT, VALUE_CACHE_BYTES_DEFAULT};
 use std::path::PathBuf;
 
 /// Settings of a store. `dir` and `site_name` have no sensible default; the others do.
@@ -39,7 +39,7 @@ impl Config {
             segment_bytes: 64 << 20,
             min_lease_ttl_s: 2,
             fsync: true,
-            checkpoint_bytes: 256 << 20,
+            checkpoint_bytes: CHECKPOINT_LOG_BYTES_DEFAULT,
             checkpoint_interval_ms: 60_000,
             value_cache_bytes: VALUE_CACHE_BYTES_DEFAULT,
             background: true,

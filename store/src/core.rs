@@ -1,20 +1,20 @@
 //! What the store's threads share, and what they do besides writing batches: expiry, compaction, checkpoints, cleaning.
 
+use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::RequestError;
-use crate::index::{Backend, IndexWrite, Marker, TableRow, VersionRow};
+use crate::index::Backend;
 use crate::lease::{granted_s, row_id};
 use crate::limits::{
-    CHECKPOINT_BATCH_ROWS, CHECKPOINT_DIRTY_MAX, CLEANING_COMMITS_IN_FLIGHT_MAX, CLEANING_SEGMENTS_PER_ROUND_MAX,
-    LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE, TABLE_INLINE_BYTES_MAX,
+    CHECKPOINT_DIRTY_MAX, CLEANING_COMMITS_IN_FLIGHT_MAX, CLEANING_SEGMENTS_PER_ROUND_MAX,
+    LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE,
 };
-use crate::log::{CleanError, Cleaner, LogPoint, Table};
-use crate::mvcc::{Key, State, Version};
-use crate::sequencer::{self, CheckpointWork, Copied, Dirty, Sequencer, Ticket};
+use crate::log::{CleanError, Cleaner, Table};
+use crate::mvcc::State;
+use crate::recovery::Indexed;
+use crate::sequencer::{self, CheckpointWork, Copied, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, lock};
-use bytes::Bytes;
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -29,16 +29,6 @@ pub(crate) struct Core {
     checkpoint: Mutex<Checkpoint>,
 }
 
-/// Held while a checkpoint or a cleaning runs: one at a time.
-#[derive(Debug)]
-struct Checkpoint {
-    /// Up to where the index holds the log.
-    point: LogPoint,
-    made_at: Duration,
-    /// The index failed. The log is whole; the index is rebuilt at the next start.
-    failed: bool,
-}
-
 impl Core {
     pub(crate) fn new(
         config: Config,
@@ -46,9 +36,9 @@ impl Core {
         clock: Arc<dyn Clock>,
         cleaner: Cleaner,
         index: Arc<dyn Backend>,
-        point: Option<LogPoint>,
+        indexed: Indexed,
     ) -> Core {
-        let checkpoint = Checkpoint { point: point.unwrap_or_default(), made_at: clock.monotonic(), failed: false };
+        let checkpoint = Checkpoint::new(indexed, clock.monotonic());
         Core { config, sequencer, clock, cleaner, index, checkpoint: Mutex::new(checkpoint) }
     }
 
@@ -114,10 +104,14 @@ impl Core {
     pub(crate) fn maintain(&self, force: bool) -> Result<(), RequestError> {
         self.compact_physically()?;
         let mut checkpoint = lock(&self.checkpoint);
-        if force || self.is_due(&checkpoint) {
+        if force {
             self.make_checkpoint(&mut checkpoint)?;
         }
         for _ in 0..CLEANING_SEGMENTS_PER_ROUND_MAX {
+            // Before each, as cleaning writes too and takes its time: what a start replays stays bounded.
+            if self.is_due(&checkpoint) {
+                self.make_checkpoint(&mut checkpoint)?;
+            }
             if !self.clean_segment(&mut checkpoint)? {
                 break;
             }
@@ -130,9 +124,10 @@ impl Core {
         if dirty == 0 {
             return false;
         }
-        let segments = end.segment.saturating_sub(checkpoint.point.segment);
+        let point = checkpoint.point();
+        let segments = end.segment.saturating_sub(point.segment);
         let written = (segments * u64::from(self.config.segment_bytes) + u64::from(end.offset))
-            .saturating_sub(u64::from(checkpoint.point.offset));
+            .saturating_sub(u64::from(point.offset));
         let age = self.clock.monotonic().saturating_sub(checkpoint.made_at);
         dirty >= CHECKPOINT_DIRTY_MAX
             || written >= self.config.checkpoint_bytes
@@ -143,6 +138,8 @@ impl Core {
     fn make_checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<(), RequestError> {
         checkpoint.made_at = self.clock.monotonic();
         if checkpoint.failed {
+            // Nobody will ask: the next start rebuilds the index.
+            self.sequencer.with(|evaluator| drop(evaluator.begin_checkpoint()));
             return Ok(());
         }
         let mut entered = self.sequencer.enter()?;
@@ -151,45 +148,11 @@ impl Core {
         Ticket::new(entered.settle()).wait()?;
         dirty.keys.sort_unstable();
         dirty.keys.dedup();
-        match self.write_index(&dirty, &state, checkpoint.point, point) {
-            Ok(()) => checkpoint.point = point,
-            Err(error) => {
-                tracing::warn!(%error, "the site goes on without its index");
-                checkpoint.failed = true;
-                self.sequencer.with(|evaluator| evaluator.abandon_checkpoint(dirty));
-            }
+        if let Err(error) = checkpoint.write(self.index.as_ref(), &dirty, &state, point) {
+            tracing::warn!(%error, "the site goes on without its index");
+            checkpoint.failed = true;
         }
         Ok(())
-    }
-
-    /// All batches but the last carry the old marker: after a crash between two, replay from the old point adds what
-    /// the index has already, which changes nothing.
-    fn write_index(
-        &self,
-        dirty: &Dirty,
-        state: &State,
-        old: LogPoint,
-        point: LogPoint,
-    ) -> Result<(), crate::index::IndexError> {
-        let marker = |point| Marker {
-            point,
-            revision: state.revision,
-            compact_revision: state.compact_revision.max(0),
-            ..Marker::default()
-        };
-        let writes = index_writes(dirty, state);
-        // An index that was empty has no old point: it stays unusable until its last batch.
-        let between = if dirty.all { None } else { Some(old) };
-        let mut writes = writes.peekable();
-        loop {
-            let batch: Vec<IndexWrite> = writes.by_ref().take(CHECKPOINT_BATCH_ROWS).collect();
-            let last = writes.peek().is_none();
-            let at = if last { point } else { between.unwrap_or(UNREACHABLE) };
-            self.index.apply(&batch, marker(at))?;
-            if last {
-                return self.index.sync();
-            }
-        }
     }
 
     /// Moves what is live of the oldest segment to the tail and frees it. False if there is nothing to do.
@@ -211,7 +174,7 @@ impl Core {
                 }
             };
         }
-        if checkpoint.point.segment <= segment && !checkpoint.failed {
+        if checkpoint.point().segment <= segment && !checkpoint.failed {
             // Or the next start would have to rebuild the index: its point would be gone.
             self.make_checkpoint(checkpoint)?;
         }
@@ -273,9 +236,6 @@ impl Core {
     }
 }
 
-/// A marker's point before any log: a replay from it is refused, so an index that carries it is rebuilt.
-const UNREACHABLE: LogPoint = LogPoint { segment: u64::MAX, offset: 0 };
-
 enum Moving {
     Refused(RequestError),
     Unreadable(CleanError),
@@ -285,45 +245,4 @@ enum Moving {
 pub(crate) fn leases(state: &State) -> Vec<(i64, i64)> {
     let rows = state.rows(Table::Lease, &[]);
     rows.iter().filter_map(|(key, value)| Some((row_id(key)?, granted_s(value)?))).collect()
-}
-
-/// What the index has to be told.
-fn index_writes<'a>(dirty: &'a Dirty, state: &'a State) -> Box<dyn Iterator<Item = IndexWrite> + 'a> {
-    let key_write =
-        |key: &Key| IndexWrite::Key { key: Bytes::copy_from_slice(key), versions: version_rows(state, key) };
-    let row_write = |table: Table, key: &Bytes| IndexWrite::Table {
-        table,
-        key: key.clone(),
-        row: state.row(table, key).map(|row| TableRow {
-            position: row.position().unwrap_or_default(),
-            value: Some(row.value().clone()).filter(|value| value.len() <= TABLE_INLINE_BYTES_MAX),
-        }),
-    };
-    if dirty.all {
-        let keys = state.by_key.iter().map(move |(key, _)| key_write(key));
-        let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|(key, _)| (*table, key)));
-        return Box::new(keys.chain(rows.map(move |(table, key)| row_write(table, key))));
-    }
-    let rows: &BTreeSet<(Table, Bytes)> = &dirty.rows;
-    let rows = rows.iter().map(move |(table, key)| row_write(*table, key));
-    Box::new(dirty.keys.iter().map(key_write).chain(rows))
-}
-
-/// All kept versions of a key, oldest first.
-fn version_rows(state: &State, key: &Key) -> Vec<VersionRow> {
-    let Some(newest) = state.by_key.get(&**key) else { return Vec::new() };
-    let mut rows: Vec<VersionRow> = state.versions(newest).map(version_row).collect();
-    rows.reverse();
-    rows
-}
-
-fn version_row(version: &Version) -> VersionRow {
-    VersionRow {
-        revision: version.revision(),
-        create_revision: version.create_revision(),
-        version: version.number(),
-        lease: version.lease(),
-        position: version.position().unwrap_or_default(),
-        tombstone: version.is_tombstone(),
-    }
 }

@@ -79,6 +79,16 @@ pub enum OpenError {
         /// What is wrong.
         reason: String,
     },
+    /// The index knows of records that the log does not hold any more.
+    #[error(
+        "the commit log ends at {end}, but records up to {indexed} were in it: segments are missing. Put them back, or restore this site from a snapshot or from a peer; only removing the index directory accepts the loss"
+    )]
+    LogCut {
+        /// Up to where the index holds the log.
+        indexed: crate::log::LogPoint,
+        /// Where the log ends.
+        end: crate::log::LogPoint,
+    },
     /// A row of a share does not decode.
     #[error("the log holds {0}, which does not decode; this release is too old for it, or the site must be restored")]
     Share(String),

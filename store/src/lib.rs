@@ -31,6 +31,7 @@ pub mod replica;
 pub mod sequencer;
 pub mod watch;
 
+mod checkpoint;
 mod core;
 mod import;
 mod recovery;

@@ -1,17 +1,21 @@
 //! From the log, and the index if it is good, to the state. Both ways lead to the same state: what the index says is a
 //! set of versions and rows, what the log says is added to it, and what compaction hides is left out at the end.
+//!
+//! No value is read, and none of those that the log's tail shows is kept: a version needs its place and its numbers. The
+//! index is loaded while the log's tail is replayed, and the trees are built from sorted entries.
 
 use crate::error::OpenError;
-use crate::index::{Backend, IndexState, Marker, Row as IndexRow};
+use crate::index::{Backend, BlockId, IndexState, Marker, Row as IndexRow};
 use crate::log::{self, EventKind, LiveBytes, LogPoint, Parts, Position, Progress, Reader, ReplaySummary, Replayed};
 use crate::log::{ReadError, Table};
 use crate::mvcc::{Attachment, HistoryEvent, Jump, Key, Row, State, ValueCache, Values, Version};
 use crate::revision::Revision;
 use crate::sequencer::Dirty;
-use crate::sync::Arc;
+use crate::sync::{Arc, thread};
 use crate::tree::Tree;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::mpsc;
 
 /// What a site starts with.
 #[derive(Debug)]
@@ -20,24 +24,41 @@ pub(crate) struct Recovered {
     pub(crate) live: LiveBytes,
     pub(crate) dirty: Dirty,
     pub(crate) parts: Parts,
-    /// Where the index ends; None = it is empty.
-    pub(crate) checkpoint: Option<LogPoint>,
+    pub(crate) indexed: Indexed,
+}
+
+/// What the index holds.
+#[derive(Debug, Default)]
+pub(crate) struct Indexed {
+    /// None = it is empty.
+    pub(crate) marker: Option<Marker>,
+    /// Blocks that an interrupted checkpoint left.
+    pub(crate) stale: Vec<BlockId>,
 }
 
 /// Everything that was found, in the order in which it was found.
 #[derive(Debug, Default)]
 struct Gathered {
     versions: Vec<Found>,
-    rows: BTreeMap<(Table, Bytes), FoundRow>,
+    /// Rows; None = deleted in the log.
+    rows: BTreeMap<(Table, Bytes), Option<FoundRow>>,
+    stale: Vec<BlockId>,
     dirty: Dirty,
 }
 
 #[derive(Debug)]
 struct Found {
     key: Key,
-    version: Version,
-    superseded_at: Option<i64>,
+    /// None: the index says that the key is gone.
+    version: Option<Version>,
+    /// 0 = not, as far as this finding knows.
+    superseded_at: i64,
+    /// The block, or [`IN_LOG`].
+    source: u32,
 }
+
+/// The source of what was replayed: newer than every block.
+const IN_LOG: u32 = u32::MAX;
 
 #[derive(Debug)]
 enum FoundRow {
@@ -48,49 +69,83 @@ enum FoundRow {
 /// Replays the log from the index's checkpoint, or all of it if the index cannot be used.
 ///
 /// # Errors
-/// The log is damaged.
+/// The log is damaged, or ends before what the index was told to be durable.
 pub(crate) fn recover(
     mut log: log::Recovery,
     index: &dyn Backend,
     cache: &Arc<ValueCache>,
 ) -> Result<Recovered, OpenError> {
-    let mut gathered = Gathered::default();
-    let marker = match index.load(&mut |row| gathered.indexed(row)) {
-        IndexState::Ready(marker) => Some(marker),
-        IndexState::Rebuild(reason) => {
+    let mut indexed = None;
+    let everything = || Gathered { dirty: Dirty { all: true, ..Dirty::default() }, ..Gathered::default() };
+    match from_checkpoint(&mut log, index) {
+        Ok((marker, mut gathered, summary)) => {
+            let stale = std::mem::take(&mut gathered.stale);
+            log.set_known(marker.revision, marker.compact_revision);
+            let (state, live, dirty) = gathered.build(&log.reader(), cache, &summary, marker)?;
+            let indexed = Indexed { marker: Some(marker), stale };
+            return Ok(Recovered { state, live, dirty, parts: log.finish()?, indexed });
+        }
+        Err(Unfit::Rebuild(reason)) => {
             if !log.is_new() {
                 tracing::warn!(%reason, "rebuilding the index from the commit log");
             }
-            gathered = Gathered { dirty: Dirty { all: true, ..Dirty::default() }, ..Gathered::default() };
-            None
         }
-    };
-    if let Some(marker) = marker {
-        match from_checkpoint(&mut log, gathered, marker, cache) {
-            Ok((state, live, dirty)) => {
-                let parts = log.finish()?;
-                return Ok(Recovered { state, live, dirty, parts, checkpoint: Some(marker.point) });
-            }
-            Err(reason) => {
-                tracing::warn!(%reason, "the index does not fit the commit log; rebuilding it from the commit log");
-                index.clear()?;
-            }
+        Err(Unfit::Log(point, reason)) => {
+            tracing::warn!(%reason, "the index does not fit the commit log; rebuilding it from the commit log");
+            indexed = Some(point);
         }
     }
-    let mut gathered = Gathered { dirty: Dirty { all: true, ..Dirty::default() }, ..Gathered::default() };
+    let mut gathered = everything();
     let summary = replay(&mut log, None, &mut gathered)?;
+    if let Some(indexed) = indexed {
+        // A point names only what was durable, so a log that ends before it was cut by something else than a crash.
+        if indexed > summary.end && !Marker::is_unreachable(indexed) {
+            return Err(OpenError::LogCut { indexed, end: summary.end });
+        }
+        index.clear()?;
+    }
     let (state, live, dirty) = gathered.build(&log.reader(), cache, &summary, Marker::default())?;
-    Ok(Recovered { state, live, dirty, parts: log.finish()?, checkpoint: None })
+    Ok(Recovered { state, live, dirty, parts: log.finish()?, indexed: Indexed::default() })
 }
 
-fn from_checkpoint(
-    log: &mut log::Recovery,
-    mut gathered: Gathered,
-    marker: Marker,
-    cache: &Arc<ValueCache>,
-) -> Result<(State, LiveBytes, Dirty), OpenError> {
-    let summary = replay(log, Some(marker.point), &mut gathered)?;
-    gathered.build(&log.reader(), cache, &summary, marker)
+/// Why a start is not from the index.
+enum Unfit {
+    /// The index says so itself, and is empty now.
+    Rebuild(String),
+    /// The log says so, of the point that the index names.
+    Log(LogPoint, OpenError),
+}
+
+/// Loads the index on a thread of its own while the log is replayed from the point that its marker names.
+fn from_checkpoint(log: &mut log::Recovery, index: &dyn Backend) -> Result<(Marker, Gathered, ReplaySummary), Unfit> {
+    thread::scope(|scope| {
+        let (marked, marker) = mpsc::channel();
+        let loading = scope.spawn(move || {
+            let mut gathered = Gathered::default();
+            let loaded = index.load(&mut |row| match row {
+                IndexRow::Marker(marker) => {
+                    gathered.expect(&marker);
+                    // Nobody listens any more when the replay has failed.
+                    let _ = marked.send(marker.point);
+                }
+                row => gathered.indexed(row),
+            });
+            drop(marked);
+            (loaded, gathered)
+        });
+        let mut tail = Gathered::default();
+        let replayed = marker.recv().ok().map(|point: LogPoint| replay(log, Some(point), &mut tail));
+        let (loaded, gathered) = loading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let marker = match loaded {
+            IndexState::Ready(marker) => marker,
+            IndexState::Rebuild(reason) => return Err(Unfit::Rebuild(reason)),
+        };
+        match replayed {
+            Some(Ok(summary)) => Ok((marker, gathered.followed_by(tail), summary)),
+            Some(Err(error)) => Err(Unfit::Log(marker.point, error)),
+            None => Err(Unfit::Rebuild("it has no marker".into())),
+        }
+    })
 }
 
 fn replay(
@@ -117,26 +172,33 @@ fn replay(
 }
 
 /// Replays shorter than this say nothing.
-const PROGRESS_BYTES_MIN: u64 = 64 << 20;
+const PROGRESS_BYTES_MIN: u64 = 256 << 20;
 
 impl Gathered {
-    fn indexed(&mut self, row: IndexRow) {
+    /// Makes room for what the marker announces. A wrong number costs time and nothing else.
+    fn expect(&mut self, marker: &Marker) {
+        let keys = marker.base_keys.saturating_add(marker.delta_keys).min(EXPECTED_KEYS_MAX);
+        self.versions.reserve(keys as usize);
+    }
+
+    fn indexed(&mut self, row: IndexRow<'_>) {
         match row {
-            IndexRow::Key { key, versions } => {
-                let key = Key::from(&*key);
-                self.versions.extend(versions.into_iter().map(|row| Found {
-                    key: key.clone(),
-                    version: Version::stored(row.revision, row.create_revision, row.version, row.lease, row.position),
-                    superseded_at: None,
-                }));
+            IndexRow::Version { block, key, version } => {
+                let last = self.versions.last().filter(|last| *last.key == *key && last.source == block);
+                let key = last.map_or_else(|| Key::from(key), |last| last.key.clone());
+                let version = version
+                    .map(|row| Version::stored(row.revision, row.create_revision, row.number, row.lease, row.position));
+                self.versions.push(Found { key, version, superseded_at: 0, source: block });
             }
-            IndexRow::Table { table, key, row } => {
-                let found = match row.value {
-                    Some(value) => FoundRow::Here(value, row.position),
-                    None => FoundRow::InLog(row.position),
+            IndexRow::Table { table, key, position, value } => {
+                let found = match value {
+                    Some(value) => FoundRow::Here(Bytes::copy_from_slice(value), position),
+                    None => FoundRow::InLog(position),
                 };
-                self.rows.insert((table, key), found);
+                self.rows.insert((table, Bytes::copy_from_slice(key)), Some(found));
             }
+            IndexRow::Stale(id) => self.stale.push(id),
+            IndexRow::Marker(_) => {}
         }
     }
 
@@ -149,27 +211,31 @@ impl Gathered {
                 EventKind::Put(kv) => Some(kv),
                 EventKind::Delete => None,
             };
-            let Some(version) = Version::recovered(event.revision, kv, at) else {
+            let version = Version::recovered(event.revision, kv, at);
+            if version.is_none() {
                 let key = String::from_utf8_lossy(&event.key).into_owned();
                 let reason = crate::mvcc::KeyValueError.to_string();
                 return Err(OpenError::Version { key, revision: event.revision.main, reason });
-            };
+            }
             let key = Key::from(&*event.key);
             self.dirty.keys.push(key.clone());
-            self.versions.push(Found { key, version, superseded_at });
+            let superseded_at = superseded_at.unwrap_or_default();
+            self.versions.push(Found { key, version, superseded_at, source: IN_LOG });
         }
         for (write, at) in record.tables.into_iter().zip(appended.tables) {
             self.dirty.rows.insert((write.table, write.key.clone()));
-            match write.value {
-                // A copy, or the row would keep its whole frame.
-                Some(value) => {
-                    let found = FoundRow::Here(Bytes::copy_from_slice(&value), at);
-                    self.rows.insert((write.table, write.key), found);
-                }
-                None => drop(self.rows.remove(&(write.table, write.key))),
-            }
+            // A copy, or the row would keep its whole frame.
+            let found = write.value.map(|value| FoundRow::Here(Bytes::copy_from_slice(&value), at));
+            self.rows.insert((write.table, write.key), found);
         }
         Ok(())
+    }
+
+    fn followed_by(mut self, tail: Gathered) -> Gathered {
+        self.versions.extend(tail.versions);
+        self.rows.extend(tail.rows);
+        self.dirty.merge(tail.dirty);
+        self
     }
 
     fn build(
@@ -181,7 +247,8 @@ impl Gathered {
     ) -> Result<(State, LiveBytes, Dirty), OpenError> {
         let mut state = State::empty(Values::new(cache.clone(), reader.pin()));
         // Never below the compact revision, which an import may have set above the last event.
-        state.revision = state.revision.max(summary.revision).max(marker.revision).max(summary.compact_revision);
+        let known = marker.revision.max(summary.compact_revision);
+        state.revision = state.revision.max(summary.revision).max(known);
         match summary.compact_revision.max(marker.compact_revision) {
             compact_revision if compact_revision > 0 => state.compact_revision = compact_revision,
             _ => {}
@@ -192,14 +259,16 @@ impl Gathered {
             live.added(version.position().unwrap_or_default(), key.len());
             state.bytes += version.bytes(key);
         }
-        plant(&mut state, versions);
+        plant(&mut state, &versions);
+        drop(versions);
         for ((table, key), found) in std::mem::take(&mut self.rows) {
             let (value, position) = match found {
-                FoundRow::Here(value, position) => (value, position),
-                FoundRow::InLog(position) => {
-                    let value = reader.read(position).map_err(|error| unreadable(&key, 0, &error))?;
+                Some(FoundRow::Here(value, position)) => (value, position),
+                Some(FoundRow::InLog(position)) => {
+                    let value = reader.read(position).map_err(|error| unreadable(&key, &error))?;
                     (value, position)
                 }
+                None => continue,
             };
             live.added(position, key.len());
             state.set_row(table, &key, Some(Row::recovered(value, position)));
@@ -207,75 +276,103 @@ impl Gathered {
         Ok((state, live, self.dirty))
     }
 
-    /// Sorts by key and revision and leaves out what compaction hides. The last finding of a version counts: it is the
-    /// newest place.
+    /// All versions that are kept, by key and revision.
     fn keep(&mut self, compact_revision: i64) -> Vec<(Key, Version)> {
         let mut versions = std::mem::take(&mut self.versions);
-        versions.sort_by(|a, b| (&a.key, a.version.revision()).cmp(&(&b.key, b.version.revision())));
+        let order = |found: &Found| (found.version.as_ref().map(Version::revision).unwrap_or_default(), found.source);
+        // Nearly sorted already, block by block: a stable sort merges what it finds in order.
+        versions.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| order(a).cmp(&order(b))));
         let mut kept = Vec::with_capacity(versions.len());
         let mut versions = versions.into_iter().peekable();
-        while let Some(mut found) = versions.next() {
-            if let Some(next) = versions.peek_mut()
-                && next.key == found.key
-            {
-                // All versions of a key share one key object.
-                next.key = found.key.clone();
-                if next.version.revision() == found.version.revision() {
-                    next.superseded_at = next.superseded_at.or(found.superseded_at);
-                    continue;
-                }
-                found.superseded_at = Some(next.version.revision().main);
+        let mut group = Vec::new();
+        while let Some(first) = versions.next() {
+            let key = first.key.clone();
+            group.push(first);
+            while let Some(next) = versions.next_if(|next| next.key == key) {
+                group.push(next);
             }
-            if found.is_hidden(compact_revision) {
-                self.dirty.keys.push(found.key);
-            } else {
-                kept.push((found.key, found.version));
+            if keep_of_key(&key, &mut group, compact_revision, &mut kept) {
+                self.dirty.keys.push(key);
             }
         }
         kept
     }
 }
 
-impl Found {
-    /// The tombstone of exactly the compact revision is kept, for a watch from there.
-    fn is_hidden(&self, compact_revision: i64) -> bool {
-        self.superseded_at.is_some_and(|superseded_at| superseded_at <= compact_revision)
-            || self.version.is_tombstone() && self.version.revision().main < compact_revision
+/// Memory that is reserved on a marker's word at most, in keys.
+const EXPECTED_KEYS_MAX: u64 = 1 << 22;
+
+/// Moves what is kept of one key's versions, sorted by revision and source, to `kept`; true if some are hidden. Of the
+/// blocks only the last that names the key counts. The last finding of a version is its newest place.
+fn keep_of_key(key: &Key, group: &mut Vec<Found>, compact_revision: i64, kept: &mut Vec<(Key, Version)>) -> bool {
+    let newest_block = group.iter().map(|found| found.source).filter(|source| *source != IN_LOG).max();
+    let counts = |found: &Found| found.source == IN_LOG || Some(found.source) == newest_block;
+    let mut hides = false;
+    let mut findings = group.drain(..).filter(counts).peekable();
+    while let Some(Found { version, mut superseded_at, .. }) = findings.next() {
+        let Some(version) = version else { continue };
+        if let Some(next) = findings.peek_mut()
+            && let Some(newer) = &next.version
+        {
+            if newer.revision() == version.revision() {
+                next.superseded_at = next.superseded_at.max(superseded_at);
+                continue;
+            }
+            superseded_at = newer.revision().main;
+        }
+        // The tombstone of exactly the compact revision is kept, for a watch from there.
+        let hidden = superseded_at != 0 && superseded_at <= compact_revision
+            || version.is_tombstone() && version.revision().main < compact_revision;
+        hides |= hidden;
+        if !hidden {
+            // All versions of a key share one key object.
+            kept.push((key.clone(), version));
+        }
     }
+    hides
 }
 
-fn unreadable(key: &Bytes, revision: i64, error: &ReadError) -> OpenError {
-    OpenError::Version { key: String::from_utf8_lossy(key).into_owned(), revision, reason: error.to_string() }
+fn unreadable(key: &Bytes, error: &ReadError) -> OpenError {
+    OpenError::Version { key: String::from_utf8_lossy(key).into_owned(), revision: 0, reason: error.to_string() }
 }
 
 /// Builds the trees from versions in order of key and revision.
-fn plant(state: &mut State, versions: Vec<(Key, Version)>) {
-    let (mut by_key, mut history, mut attached) = (Vec::new(), Vec::new(), Vec::new());
-    // Of the key at hand.
-    let mut jumps: BTreeMap<Revision, Jump> = BTreeMap::new();
-    let mut versions = versions.into_iter().peekable();
-    let mut previous: Option<(Key, Version)> = None;
-    while let Some((key, version)) = versions.next() {
-        let before = previous.take().filter(|(before, _)| *before == key).map(|(_, version)| version);
-        if version.revision().main >= state.compact_revision {
-            let jump_of = |revision| jumps.get(&revision).copied();
-            let event = HistoryEvent::new(key.clone(), version.clone(), before, jump_of);
-            jumps.insert(version.revision(), event.jump());
-            history.push((event, ()));
-        }
-        if versions.peek().is_none_or(|(next, _)| *next != key) {
-            jumps.clear();
-            if version.lease() != 0 {
-                attached.push((Attachment { lease: version.lease(), key: key.clone() }, ()));
+fn plant(state: &mut State, versions: &[(Key, Version)]) {
+    let compact_revision = state.compact_revision;
+    thread::scope(|scope| {
+        let history = scope.spawn(move || plant_history(versions, compact_revision));
+        let is_newest = |at: usize, key: &Key| versions.get(at + 1).is_none_or(|(next, _)| next != key);
+        let newest = versions.iter().enumerate().filter(|(at, (key, _))| is_newest(*at, key)).map(|(_, entry)| entry);
+        state.by_key = Tree::from_sorted(newest.clone().cloned());
+        let attached = newest.filter(|(_, version)| version.lease() != 0);
+        let mut attached: Vec<_> =
+            attached.map(|(key, version)| (Attachment { lease: version.lease(), key: key.clone() }, ())).collect();
+        attached.sort_unstable();
+        state.attached = Tree::from_sorted(attached);
+        state.by_revision = history.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    state.swept = Revision { main: compact_revision, sub: i64::MAX };
+}
+
+fn plant_history(versions: &[(Key, Version)], compact_revision: i64) -> Tree<HistoryEvent, ()> {
+    let mut events = Vec::with_capacity(versions.len());
+    for of_key in versions.chunk_by(|(a, _), (b, _)| a == b) {
+        let mut jumps: BTreeMap<Revision, Jump> = BTreeMap::new();
+        let mut previous = None;
+        for (key, version) in of_key {
+            let before = previous.replace(version.clone());
+            if version.revision().main >= compact_revision {
+                let jump_of = |revision| jumps.get(&revision).copied();
+                let event = HistoryEvent::new(key.clone(), version.clone(), before, jump_of);
+                // Most keys have one version, whose jump nobody will ask for.
+                if of_key.len() > 1 {
+                    jumps.insert(version.revision(), event.jump());
+                }
+                events.push((version.revision(), event));
             }
-            by_key.push((key.clone(), version.clone()));
         }
-        previous = Some((key, version));
     }
-    history.sort_unstable();
-    attached.sort();
-    state.swept = Revision { main: state.compact_revision, sub: i64::MAX };
-    state.by_key = Tree::from_sorted(by_key);
-    state.by_revision = Tree::from_sorted(history);
-    state.attached = Tree::from_sorted(attached);
+    // By plain numbers: comparing the events themselves would look up each revision behind its pointer.
+    events.sort_unstable_by_key(|(revision, _)| *revision);
+    Tree::from_sorted(events.into_iter().map(|(_, event)| (event, ())))
 }

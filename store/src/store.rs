@@ -103,7 +103,7 @@ impl Store {
         index: Arc<dyn Backend>,
     ) -> Result<Store, OpenError> {
         let cache = ValueCache::new(config.value_cache_bytes);
-        let Recovered { state, live, dirty, parts, checkpoint } = recover(log, index.as_ref(), &cache)?;
+        let Recovered { state, live, dirty, parts, indexed } = recover(log, index.as_ref(), &cache)?;
         let now = clock.monotonic();
         let mut deadlines = Deadlines::default();
         for (id, granted_s) in leases(&state) {
@@ -112,7 +112,7 @@ impl Store {
         let evaluator = Evaluator::new(state, deadlines, parts.appender, live, dirty);
         let sequencer = Sequencer::new(evaluator, parts.syncer, clock.clone());
         let background = config.background;
-        let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, checkpoint));
+        let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, indexed));
         let inner = Inner { core: core.clone(), replicas: OnceLock::new(), threads: Mutex::new(Threads::default()) };
         let store = Store(Arc::new(inner));
         let mut threads = lock(&store.0.threads);

@@ -1,6 +1,6 @@
 //! What the store asks of an index.
 
-use super::row::{IndexWrite, Marker, Row, hash_row};
+use super::row::{self, IndexWrite, Marker, Row, hash_row};
 use std::fmt::Debug;
 use thiserror::Error;
 
@@ -21,9 +21,9 @@ pub enum IndexState {
 
 /// A persistent ordered index over the log, which one thread writes.
 pub trait Backend: Send + Sync + Debug {
-    /// Visits every row, keys before tables, each in order, and checks them against the marker. Never an error:
+    /// Visits the marker, then every block in order, then the tables, and checks them against the marker. Never an error:
     /// whatever is missing, undecodable or does not match means [`IndexState::Rebuild`], and empties the index.
-    fn load(&self, visit: &mut dyn FnMut(Row)) -> IndexState;
+    fn load(&self, visit: &mut dyn FnMut(Row<'_>)) -> IndexState;
 
     /// Applies writes and moves the marker in one atomic step. `marker.digest` and `marker.rows` are computed by the
     /// index; the caller's are ignored. The marker's point must be durable in the log. The writes may be lost at a
@@ -53,20 +53,23 @@ pub trait Backend: Send + Sync + Debug {
 pub(super) fn check<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     marker: Option<Option<Marker>>,
     rows: impl Iterator<Item = Result<(K, V), String>>,
-    visit: &mut dyn FnMut(Row),
+    visit: &mut dyn FnMut(Row<'_>),
 ) -> IndexState {
     let rebuild = |reason: &str| IndexState::Rebuild(reason.into());
     let Some(marker) = marker else { return rebuild("there is no index yet") };
     let Some(marker) = marker else { return rebuild("its marker is unreadable") };
+    visit(Row::Marker(marker));
     let mut found = Marker::default();
     for row in rows {
         let (key, value) = match row {
             Ok(row) => row,
             Err(error) => return IndexState::Rebuild(format!("it cannot be read: {error}")),
         };
-        let Some(row) = Row::decode(key.as_ref(), value.as_ref()) else { return rebuild("a row is unreadable") };
-        found.change(None, Some(hash_row(key.as_ref(), value.as_ref())));
-        visit(row);
+        let (key, value) = (key.as_ref(), value.as_ref());
+        found.change(None, Some(hash_row(key, value)));
+        if row::visit(&marker, key, value, visit).is_none() {
+            return rebuild("a row is unreadable");
+        }
     }
     if (found.digest, found.rows) != (marker.digest, marker.rows) {
         return rebuild("its rows do not match its checkpoint");

@@ -43,7 +43,7 @@ impl MemoryIndex {
 }
 
 impl Backend for MemoryIndex {
-    fn load(&self, visit: &mut dyn FnMut(Row)) -> IndexState {
+    fn load(&self, visit: &mut dyn FnMut(Row<'_>)) -> IndexState {
         let mut state = self.state();
         let marker = state.rows.get(MARKER_KEY).map(|value| Marker::decode(value));
         let rows = state.rows.iter().filter(|(key, _)| *key != MARKER_KEY);

@@ -1,6 +1,9 @@
 //! The index: what of the log is where. Kept in the background, checked when it is opened, and never believed against
 //! the log: whatever is wrong with it, it is rebuilt.
 
+mod bytes;
+
+mod block;
 mod row;
 
 mod backend;
@@ -8,6 +11,7 @@ mod memory;
 mod sled_index;
 
 pub use backend::{Backend, IndexError, IndexState};
+pub use block::{Block, VersionRow};
 pub use memory::MemoryIndex;
-pub use row::{IndexWrite, Marker, Row, TableRow, VersionRow};
+pub use row::{BlockId, IndexWrite, Marker, Row, TableRow};
 pub use sled_index::SledIndex;

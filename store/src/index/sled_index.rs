@@ -73,7 +73,7 @@ impl State {
 }
 
 impl Backend for SledIndex {
-    fn load(&self, visit: &mut dyn FnMut(Row)) -> IndexState {
+    fn load(&self, visit: &mut dyn FnMut(Row<'_>)) -> IndexState {
         let mut state = self.state();
         let loaded = match state.rebuild.take() {
             Some(reason) => IndexState::Rebuild(reason),
@@ -124,7 +124,7 @@ impl Backend for SledIndex {
     }
 }
 
-fn load(db: &sled::Db, visit: &mut dyn FnMut(Row)) -> Result<IndexState, String> {
+fn load(db: &sled::Db, visit: &mut dyn FnMut(Row<'_>)) -> Result<IndexState, String> {
     let marker = db.get(MARKER_KEY).map_err(|error| error.to_string())?;
     let marker = marker.map(|value| Marker::decode(&value));
     // The marker's key sorts before every row.

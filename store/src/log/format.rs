@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/LOCK                       held by the process that uses the directory
+//! DIR/first                      which segment is the oldest, see `first`
 //! DIR/<sequence>.segment         16 hex digits, from 1, without gaps from the oldest to the newest
 //! DIR/<number>.spare             a file that waits to become a segment; its content means nothing
 //!
@@ -52,7 +53,7 @@ use super::point::LogPoint;
 /// First bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"ARCHLOG1";
 /// Version of everything in this file and in `codec`.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Bytes before the first frame.
 pub(crate) const SEGMENT_HEADER_BYTES: u32 = 64;
 /// Bytes before a frame's payload.
@@ -282,7 +283,7 @@ mod tests {
     fn the_form_on_disk_stays() {
         assert_eq!(
             hex(&HEADER.encode()),
-            "415243484c4f47310100000001000000887766554433221103000000000000004600000000000000320000000000000009000000a00f000000000100fdf773fd"
+            "415243484c4f47310200000001000000887766554433221103000000000000004600000000000000320000000000000009000000a00f000000000100eaf32647"
         );
         assert_eq!(hex(&FRAME.encode(HEADER.log_id, AT, b"hello")), "5f20b180050000000900000040000000010000005a096a9a");
         assert_eq!(

@@ -11,6 +11,7 @@ mod codec;
 mod format;
 
 mod failure;
+mod first;
 mod options;
 mod segments;
 

@@ -3,6 +3,7 @@
 
 use super::appender::{AppendState, Appender};
 use super::cleaning::Cleaner;
+use super::first::{FIRST_NAME, First};
 use super::format::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, number_in, segment_name, spare_name};
 use super::open_error::OpenError;
 use super::options::Options;
@@ -29,6 +30,8 @@ pub struct Recovery {
     infos: Vec<SegmentInfo>,
     log_id: u64,
     replayed: Option<(ReplaySummary, u32)>,
+    /// What the checkpoint knows: newest main revision and compact revision.
+    known: (i64, i64),
 }
 
 /// What a running log is made of; each part has one owner.
@@ -56,7 +59,7 @@ impl Log {
         let lock = disk.lock_dir(dir).map_err(in_dir)?;
         let log_id = options.log_id;
         let segments = Arc::new(Segments::new(disk, dir.into(), options));
-        let mut recovery = Recovery { segments, lock, infos: Vec::new(), log_id, replayed: None };
+        let mut recovery = Recovery { segments, lock, infos: Vec::new(), log_id, replayed: None, known: (0, 0) };
         recovery.find_segments()?;
         Ok(recovery)
     }
@@ -137,6 +140,12 @@ impl Recovery {
         Ok(summary)
     }
 
+    /// Says what the checkpoint knows that the log was replayed from: what lies before it is not visited, and the headers
+    /// of the segments to come carry it.
+    pub fn set_known(&mut self, revision: i64, compact_revision: i64) {
+        self.known = (revision, compact_revision);
+    }
+
     /// Makes the replayed log ready for writing. Writes and syncs one small frame, so that what was cut stays cut.
     ///
     /// # Errors
@@ -145,15 +154,19 @@ impl Recovery {
         if self.replayed.is_none() {
             self.replay(None, &mut |_| (), &mut |_| ())?;
         }
-        let (summary, generation) = self.replayed.expect("invariant: replayed above");
+        let (summary, generation) = self.replayed.take().expect("invariant: replayed above");
         let state = AppendState {
             log_id: self.log_id,
             end: summary.end,
             capacity: self.segments.get(summary.end.segment).map_or(0, |segment| segment.header.capacity),
             generation: generation + 1,
-            revision: summary.revision,
-            compact_revision: summary.compact_revision,
+            revision: summary.revision.max(self.known.0),
+            compact_revision: summary.compact_revision.max(self.known.1),
         };
+        if self.is_new() {
+            let first = First { log_id: self.log_id, sequence: 1 };
+            first.write(&*self.segments.disk, &self.segments.dir).map_err(self.io("writing", FIRST_NAME))?;
+        }
         let mut appender = Appender::new(&self.segments, state);
         let preparer = if self.segments.options.prepare_ahead {
             let started = Preparer::start(&self.segments);
@@ -182,6 +195,7 @@ impl Recovery {
         sequences.sort_unstable();
         let last = sequences.last().map_or(0, |(sequence, _)| *sequence);
         let first = sequences.first().map_or(0, |(sequence, _)| *sequence);
+        let log_id = self.check_first(first)?;
         let mut newest: Option<Arc<Segment>> = None;
         for (expected, (sequence, bytes)) in (first..).zip(sequences) {
             if sequence != expected {
@@ -196,6 +210,10 @@ impl Recovery {
         }
         if let Some(newest) = &newest {
             self.log_id = newest.header.log_id;
+            if log_id.is_some_and(|log_id| log_id != self.log_id) {
+                let path = self.segments.dir.join(FIRST_NAME);
+                return Err(OpenError::Foreign { path, reason: "it belongs to another log".into() });
+            }
         }
         let newest = newest.map_or(0, |segment| segment.header.sequence);
         let entries = self.segments.disk.list(&self.segments.dir).map_err(self.io("listing", ""))?;
@@ -207,6 +225,24 @@ impl Recovery {
         }
         self.infos = self.segments.infos(0);
         Ok(())
+    }
+
+    /// Whether the oldest segment is the one that must be there; 0 if there is none. Returns the log's identity.
+    fn check_first(&self, oldest: u64) -> Result<Option<u64>, OpenError> {
+        let Segments { disk, dir, .. } = &*self.segments;
+        let first = match First::read(&**disk, dir) {
+            Ok(first) => first,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && oldest == 0 => return Ok(None),
+            Err(error) => return Err(self.io("reading", FIRST_NAME)(error)),
+        };
+        let Some(first) = first else {
+            let reason = "its checksum is wrong, so it cannot be told whether segments are missing".into();
+            return Err(OpenError::Damaged { path: dir.join(FIRST_NAME), offset: 0, reason });
+        };
+        // A crash may come between the file and the first segment; and one segment may be left that was to be freed.
+        let whole = oldest <= first.sequence && (oldest > 0 || first.sequence == 1);
+        let missing = OpenError::Missing { dir: dir.clone(), sequence: first.sequence };
+        if whole { Ok(Some(first.log_id)) } else { Err(missing) }
     }
 
     fn open_segment(

@@ -52,9 +52,9 @@ pub struct ReplaySummary {
     pub records: u64,
     /// Where the log ends.
     pub end: LogPoint,
-    /// The newest main revision that the log knows of; 0 for a new log.
+    /// The newest main revision of what was visited and of the segments' headers; 0 for a new log.
     pub revision: i64,
-    /// The newest compact revision that the log knows of; 0 if none.
+    /// The newest compact revision of the same; 0 if none.
     pub compact_revision: i64,
     /// The unfinished batch that was cut, if there was one.
     pub torn: Option<Torn>,
@@ -94,6 +94,11 @@ impl Replay<'_> {
             self.edge_seen |= walk.next() == self.from;
             if ends_at == Some(walk.next().offset) {
                 break;
+            }
+            if walk.next() < self.from {
+                let Some(kind) = walk.pass().map_err(reading)? else { break };
+                self.summary.closed = kind == FrameKind::Closed;
+                continue;
             }
             let Some(frame) = walk.step().map_err(reading)? else { break };
             self.frame(&frame, visit)?;
@@ -135,10 +140,8 @@ impl Replay<'_> {
         let revisions = replayed.record.events.iter().map(|event| event.revision.main);
         self.summary.revision = revisions.fold(self.summary.revision, i64::max);
         self.summary.compact_revision = self.summary.compact_revision.max(replayed.record.compact.unwrap_or_default());
-        if frame.start >= self.from {
-            self.summary.records += 1;
-            visit(replayed);
-        }
+        self.summary.records += 1;
+        visit(replayed);
         Ok(())
     }
 }

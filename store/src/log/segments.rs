@@ -5,6 +5,7 @@
 //! [`ReadPin`](super::ReadPin) still refers to it.
 
 use super::failure::Failure;
+use super::first::First;
 use super::format::{SegmentHeader, segment_name, spare_name};
 use super::options::Options;
 use super::pin::Era;
@@ -53,6 +54,8 @@ struct Spares {
     number_next: u64,
     /// Capacities that the next rolls will ask for.
     wanted: Vec<u32>,
+    /// What the preparing thread is filling right now.
+    filling: Option<u32>,
     error: Option<String>,
     closing: bool,
 }
@@ -133,8 +136,7 @@ impl Segments {
 
     /// Makes the file of a new segment, durable under its name. Its content is not the segment's yet.
     pub(crate) fn begin(&self, header: SegmentHeader) -> io::Result<Arc<Segment>> {
-        let taken = self.take(header.capacity);
-        let spare = match taken {
+        let spare = match self.take_or_await(header.capacity) {
             Some(spare) => spare,
             None => self.prepare(header.capacity)?,
         };
@@ -155,6 +157,7 @@ impl Segments {
     /// Takes a segment out of the log: its name is gone for recovery when this returns.
     pub(crate) fn free(&self, sequence: u64) -> io::Result<()> {
         let Some(segment) = self.get(sequence) else { return Ok(()) };
+        First { log_id: segment.header.log_id, sequence: sequence + 1 }.write(&*self.disk, &self.dir)?;
         let number = self.number();
         self.disk.rename(&self.dir.join(segment_name(sequence)), &self.dir.join(spare_name(number)))?;
         self.disk.sync_dir(&self.dir)?;
@@ -203,17 +206,20 @@ impl Segments {
         spares.number_next - 1
     }
 
-    /// Takes a file of this size that is ready, or a freed one that nobody reads any more.
-    fn take(&self, capacity: u32) -> Option<Spare> {
+    /// Takes a file of this size. If the preparing thread is filling one right now, waits for it: to fill another here
+    /// would take longer. None if there is none and none is coming.
+    fn take_or_await(&self, capacity: u32) -> Option<Spare> {
         let mut spares = self.spares();
-        if let Some(at) = spares.ready.iter().position(|spare| spare.capacity == capacity) {
-            return Some(spares.ready.swap_remove(at));
+        loop {
+            if let Some(at) = spares.ready.iter().position(|spare| spare.capacity == capacity) {
+                return Some(spares.ready.swap_remove(at));
+            }
+            let freed = spares.take_freed(capacity);
+            if freed.is_some() || spares.filling != Some(capacity) {
+                return freed;
+            }
+            spares = self.changed.wait(spares).unwrap_or_else(PoisonError::into_inner);
         }
-        let unread =
-            |(_, segment): &(u64, Arc<Segment>)| segment.header.capacity == capacity && Arc::strong_count(segment) == 1;
-        let at = spares.retired.iter().position(unread)?;
-        let (number, segment) = spares.retired.swap_remove(at);
-        Some(Spare { number, capacity, recycled: true, file: Arc::clone(&segment.file) })
     }
 
     /// Removes freed files beyond the bound. Readers that are pinned to one keep it open.
@@ -243,10 +249,16 @@ impl Segments {
 
     /// Prepares what is wanted and missing. False if the disk refused.
     fn prepare_wanted(&self) -> bool {
-        while let Some(capacity) = self.missing() {
-            // `missing` said that none of this size is ready, so this takes a freed one.
-            let made = self.take(capacity).map_or_else(|| self.prepare(capacity), Ok);
+        loop {
             let mut spares = self.spares();
+            let Some(capacity) = spares.missing() else { return true };
+            let freed = spares.take_freed(capacity);
+            spares.filling = Some(capacity);
+            drop(spares);
+            let made = freed.map_or_else(|| self.prepare(capacity), Ok);
+            let mut spares = self.spares();
+            spares.filling = None;
+            self.changed.notify_all();
             match made {
                 Ok(spare) => {
                     spares.ready.push(spare);
@@ -259,11 +271,6 @@ impl Segments {
                 }
             }
         }
-        true
-    }
-
-    fn missing(&self) -> Option<u32> {
-        self.spares().missing()
     }
 
     fn run_preparing(&self) {
@@ -286,6 +293,15 @@ impl Segments {
 }
 
 impl Spares {
+    /// Takes a freed file of this size that nobody reads any more.
+    fn take_freed(&mut self, capacity: u32) -> Option<Spare> {
+        let unread =
+            |(_, segment): &(u64, Arc<Segment>)| segment.header.capacity == capacity && Arc::strong_count(segment) == 1;
+        let at = self.retired.iter().position(unread)?;
+        let (number, segment) = self.retired.swap_remove(at);
+        Some(Spare { number, capacity, recycled: true, file: Arc::clone(&segment.file) })
+    }
+
     fn missing(&self) -> Option<u32> {
         if self.closing {
             return None;

@@ -94,16 +94,35 @@ impl Walk {
     /// The next frame, or None if what follows does not continue the log.
     pub(crate) fn step(&mut self) -> io::Result<Option<Frame>> {
         let Some(frame) = self.frame_at(self.next)? else { return Ok(None) };
-        let continues = match frame.header.kind {
-            FrameKind::Opened => frame.header.generation >= self.generation,
-            FrameKind::Record | FrameKind::Closed => frame.header.generation == self.generation,
-        };
-        if !continues || frame.header.batch_begin > frame.start.offset {
+        if !self.continues(&frame.header) {
             return Ok(None);
         }
         self.generation = frame.header.generation;
         self.next = frame.end;
         Ok(Some(frame))
+    }
+
+    /// Passes over the next frame by its header alone: for what is known to be durable and is not needed.
+    pub(crate) fn pass(&mut self) -> io::Result<Option<FrameKind>> {
+        let start = self.next;
+        let header = self.window.get(start.offset, FRAME_HEADER_BYTES)?.and_then(FrameHeader::decode);
+        let Some(header) = header.filter(|header| self.continues(header)) else { return Ok(None) };
+        let end = align(u64::from(start.offset) + u64::from(FRAME_HEADER_BYTES) + u64::from(header.length));
+        if end > u64::from(self.window.capacity) {
+            return Ok(None);
+        }
+        self.generation = header.generation;
+        self.next = LogPoint { offset: end as u32, ..start };
+        Ok(Some(header.kind))
+    }
+
+    /// Whether a frame that lies where the next one is expected continues the log.
+    fn continues(&self, header: &FrameHeader) -> bool {
+        let in_order = match header.kind {
+            FrameKind::Opened => header.generation >= self.generation,
+            FrameKind::Record | FrameKind::Closed => header.generation == self.generation,
+        };
+        in_order && header.batch_begin <= self.next.offset
     }
 
     /// Looks at everything behind the end: is it the rest of one unfinished batch, or damage in the middle of the log?

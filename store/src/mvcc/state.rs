@@ -195,7 +195,7 @@ impl State {
     }
 
     /// What an event superseded, if it is kept. A tombstone goes with its own event.
-    fn previous<'a>(&'a self, event: &'a HistoryEvent) -> Option<&'a Version> {
+    pub(crate) fn previous<'a>(&'a self, event: &'a HistoryEvent) -> Option<&'a Version> {
         let previous = event.previous.as_ref().filter(|_| event.version.revision() > self.swept)?;
         (!previous.is_tombstone() || self.event(previous.revision()).is_some()).then_some(previous)
     }

@@ -20,7 +20,7 @@ impl Dirty {
         self.keys.len() + self.rows.len()
     }
 
-    /// What an unfinished checkpoint leaves for the next one.
+    /// Adds what was found later.
     pub(crate) fn merge(&mut self, other: Dirty) {
         self.keys.extend(other.keys);
         self.rows.extend(other.rows);

@@ -166,11 +166,6 @@ impl Evaluator {
         CheckpointWork { dirty, state: self.newest.clone(), point: self.appender.end() }
     }
 
-    /// The checkpoint failed: the next one has to bring what it did not.
-    pub(crate) fn abandon_checkpoint(&mut self, dirty: Dirty) {
-        self.dirty.merge(dirty);
-    }
-
     /// Copies what is live of an old record to the log's tail; None if nothing is. Call [`Evaluator::copied`] with the
     /// versions once that is durable: until then they are read at their old places.
     pub(crate) fn relocate(&mut self, replayed: Replayed) -> Result<Option<Vec<Copied>>, RequestError> {

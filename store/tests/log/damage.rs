@@ -104,6 +104,23 @@ fn a_missing_segment_in_the_middle_stops_the_start() {
     assert!(matches!(error, OpenError::Missing { sequence: 2, .. }), "{error}");
 }
 
+/// A log without its first segments looks like one that was cleaned.
+#[test]
+fn the_loss_of_the_oldest_segments_stops_the_start() {
+    use archipel_store::disk::Disk;
+    let mut site = written(4 << 10, 60, 6, false);
+    site.open().unwrap();
+    assert!(site.free() && site.free());
+    site.crash();
+    replay(&site.disk, &site.options).expect("what cleaning freed is not missed");
+    let newest = site.memory.records.last().unwrap().1.start.segment;
+    for sequence in 3..=newest {
+        site.disk.remove(&segment_path(sequence)).unwrap();
+        let error = replay(&site.disk, &site.options).expect_err("the oldest is gone");
+        assert!(matches!(error, OpenError::Missing { sequence: 3, .. }), "{error}");
+    }
+}
+
 #[test]
 fn the_newest_segment_without_its_header_is_damage_if_it_was_durable() {
     let site = written(4 << 10, 60, 6, false);

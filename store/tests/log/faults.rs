@@ -61,8 +61,8 @@ fn a_disk_that_is_too_full_for_the_next_segment_is_known_before_the_log_stops() 
     let mut random = Random(1);
     let disk = SimulatedDisk::new(1);
     let mut site = Site::new(disk.clone(), Options { prepare_ahead: true, ..options(1 << 20) });
-    // The first segment takes three: created, renamed, synced.
-    disk.fail(Fault { operation: Operation::Directory, after: 3, kind: FaultKind::Enospc, forever: true });
+    // The file that names the oldest segment takes four: removed, created, renamed, synced. The first segment takes three.
+    disk.fail(Fault { operation: Operation::Directory, after: 7, kind: FaultKind::Enospc, forever: true });
     site.open().expect("new");
     wait_for(&mut site, true);
     site.commit(3, &mut random).expect("there is room in this segment");

@@ -183,3 +183,51 @@ fn several_revisions_are_one_change() {
     drop(store);
     assert_eq!(picture(&site.open()), before);
 }
+
+/// What could go wrong: somebody removes the newest segments, and the site starts as if they had never been.
+#[test]
+fn a_log_that_ends_before_its_index_is_refused() {
+    let site = Site::new(11);
+    let store = site.open();
+    put(&store, "a", "1");
+    let before = site.disk.image();
+    put(&store, "a", "2");
+    store.maintain().unwrap();
+    drop(store);
+    let config = Config { background: false, segment_bytes: site.segment_bytes, ..Config::new("/site", "nantes") };
+    let open = |index| {
+        Store::open_on(
+            config.clone(),
+            std::sync::Arc::new(before.image()),
+            site.clock.clone(),
+            std::sync::Arc::new(index),
+        )
+    };
+    let refused = open(site.index.clone()).unwrap_err();
+    assert!(refused.to_string().contains("segments are missing"), "{refused}");
+    assert_eq!(open(MemoryIndex::default()).unwrap().revision(), 2);
+}
+
+/// A checkpoint writes what changed; when that outweighs what was there, all is written anew. Deleted and compacted keys
+/// are gone from the index too, whatever blocks still name them.
+#[test]
+fn many_checkpoints_and_generations_show_the_same_picture() {
+    let site = Site::new(13);
+    for round in 0..8 {
+        let store = site.open();
+        for at in 0..300 {
+            put(&store, &format!("k{:03}", (at * 7 + round) % 300), &format!("{round}"));
+            if at % 50 == round {
+                delete(&store, &format!("k{:03}", at));
+                store.maintain().unwrap();
+            }
+        }
+        run(store.compact(store.revision() - 5, true)).unwrap();
+        store.maintain().unwrap();
+        let before = picture(&store);
+        drop(store);
+        assert_eq!(picture(&site.open()), before, "round {round}");
+        let rebuilding = Site { index: MemoryIndex::default(), ..site_on(&site) };
+        assert_eq!(picture(&rebuilding.open()), before, "round {round} without the index");
+    }
+}
