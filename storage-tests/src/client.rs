@@ -81,8 +81,13 @@ impl Client {
     /// # Errors
     /// Nobody listens.
     pub async fn connect(url: String) -> Result<Client, tonic::transport::Error> {
-        let channel = Channel::from_shared(url).expect("a URL").connect().await?;
-        Ok(Client {
+        Ok(Client::over(Channel::from_shared(url).expect("a URL").connect().await?))
+    }
+
+    /// Over a connection that there is.
+    #[must_use]
+    pub fn over(channel: Channel) -> Client {
+        Client {
             kv: KvClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
             watch: WatchClient::new(channel.clone()).max_decoding_message_size(usize::MAX),
             lease: LeaseClient::new(channel.clone()),
@@ -92,7 +97,7 @@ impl Client {
             lock: LockClient::new(channel.clone()),
             election: ElectionClient::new(channel.clone()),
             channel,
-        })
+        }
     }
 
     /// Puts, and returns the revision.

@@ -3,6 +3,12 @@
 pub mod client;
 pub mod site;
 
+pub mod differential;
+
+pub mod checkers;
+pub mod history;
+pub mod workload;
+
 pub mod kubernetes;
 
 pub mod upstream;

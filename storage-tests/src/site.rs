@@ -172,6 +172,28 @@ impl Site {
         Ok(())
     }
 
+    /// SIGSTOP: the process stands still, its connections stay.
+    ///
+    /// # Errors
+    /// It could not be signalled.
+    pub fn pause(&self) -> io::Result<()> {
+        self.signal("STOP")
+    }
+
+    /// SIGCONT: it goes on.
+    ///
+    /// # Errors
+    /// It could not be signalled.
+    pub fn resume(&self) -> io::Result<()> {
+        self.signal("CONT")
+    }
+
+    fn signal(&self, name: &str) -> io::Result<()> {
+        let Some(process) = &self.process else { return Ok(()) };
+        let status = Command::new("kill").args(["-s", name]).arg(process.id().to_string()).status()?;
+        if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill -s {name}: {status}"))) }
+    }
+
     /// SIGTERM, and waits for its end.
     ///
     /// # Errors

@@ -126,7 +126,8 @@ pub(crate) fn delete_range_response(header: ResponseHeader, reply: DeleteRangeRe
     wire::DeleteRangeResponse { header: Some(header), deleted: reply.deleted, prev_kvs: reply.prev_kvs }
 }
 
-/// Answer to a transaction. Headers inside carry the revision and nothing else, as in etcd.
+/// Answer to a transaction. Headers inside carry the revision and nothing else, and those of nested transactions not even
+/// that, as in etcd (server/etcdserver/txn/txn.go, newTxnResp).
 #[must_use]
 pub(crate) fn txn_response(header: ResponseHeader, reply: TxnReply) -> wire::TxnResponse {
     wire::TxnResponse {
@@ -143,7 +144,7 @@ fn op_response(revision: i64, reply: OpReply) -> wire::ResponseOp {
             OpReply::Range(reply) => Response::ResponseRange(range_response(header, reply)),
             OpReply::Put(reply) => Response::ResponsePut(put_response(header, reply)),
             OpReply::DeleteRange(reply) => Response::ResponseDeleteRange(delete_range_response(header, reply)),
-            OpReply::Txn(reply) => Response::ResponseTxn(txn_response(header, reply)),
+            OpReply::Txn(reply) => Response::ResponseTxn(txn_response(ResponseHeader::default(), reply)),
         }),
     }
 }

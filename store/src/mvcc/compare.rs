@@ -101,15 +101,19 @@ pub(crate) fn check(
         match op {
             Op::Range(range) => {
                 non_empty(&range.key)?;
+                // Outside of a transaction it would mean the current revision; here etcd compares it like any other.
+                if range.revision < 0 && range.revision < state.compact_revision {
+                    return Err(RequestError::Compacted { compact_revision: state.compact_revision });
+                }
                 super::range::readable_revision(state, range.revision)?;
             }
             Op::Put(put) => {
                 non_empty(&put.key)?;
-                if (put.ignore_value || put.ignore_lease) && state.get(&put.key).is_none() {
-                    return Err(RequestError::KeyNotFound);
-                }
                 if put.lease != 0 && !lease_exists(put.lease) {
                     return Err(RequestError::LeaseNotFound);
+                }
+                if (put.ignore_value || put.ignore_lease) && state.get(&put.key).is_none() {
+                    return Err(RequestError::KeyNotFound);
                 }
             }
             Op::DeleteRange(delete) => non_empty(&delete.key)?,

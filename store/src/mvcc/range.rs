@@ -32,12 +32,11 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangeReply,
     if request.count_only {
         return Ok(RangeReply { count, ..RangeReply::default() });
     }
-    let pushed_down = if in_key_order(request) && !has_filters(request) { limit } else { usize::MAX };
-    let found = versions_at(state, &range, revision).take(pushed_down).collect();
-    let mut reply = reply(state, request, found, limit, count)?;
-    // With the limit pushed down, what was cut off shows only in the count.
-    reply.more |= pushed_down < usize::MAX && count > reply.kvs.len() as i64;
-    Ok(reply)
+    // One more than the limit tells whether something is cut off.
+    let pushed_down = has_default_order(request) && !has_filters(request);
+    let read = if pushed_down { limit.saturating_add(1) } else { usize::MAX };
+    let found = versions_at(state, &range, revision).take(read).collect();
+    reply(state, request, found, limit, count)
 }
 
 /// The revision that a request means.
@@ -100,8 +99,14 @@ fn growth(event: &HistoryEvent) -> i64 {
     }
 }
 
-fn in_key_order(request: &RangeRequest) -> bool {
-    request.sort_target == SortTarget::Key && request.sort_order != SortOrder::Descend
+/// As etcd decides whether the limit is applied before sorting (range.go, IsDefaultOrdering): without an order it is, and
+/// then the first keys of the interval are sorted, whatever the target.
+fn has_default_order(request: &RangeRequest) -> bool {
+    match request.sort_order {
+        SortOrder::None => true,
+        SortOrder::Ascend => request.sort_target == SortTarget::Key,
+        SortOrder::Descend => false,
+    }
 }
 
 fn has_filters(request: &RangeRequest) -> bool {
@@ -135,8 +140,9 @@ fn reply(
     sort(request, &mut found);
     let more = found.len() > limit;
     found.truncate(limit);
+    // etcd answers from its index, which has no leases, unless it has to read the values for sorting (FastKeysOnly).
     let kvs = if request.keys_only {
-        found.into_iter().map(|(key, version)| version.encode_without_value(key)).collect()
+        found.into_iter().map(|(key, version)| version.encode_without_value(key, false)).collect()
     } else {
         state.values.get_all(found.into_iter().map(|(_, version)| version))?
     };
@@ -160,7 +166,7 @@ fn sorted_by_value(
     let more = found.len() > limit;
     found.truncate(limit);
     let encode = |((key, version), kv): (Found<'_>, _)| {
-        if request.keys_only { version.encode_without_value(key) } else { kv }
+        if request.keys_only { version.encode_without_value(key, true) } else { kv }
     };
     Ok(RangeReply { kvs: found.into_iter().map(encode).collect(), more, count })
 }

@@ -148,8 +148,9 @@ impl Version {
     }
 
     /// The encoded `KeyValue` without its value, for keys_only requests: needs nothing from the disk.
-    pub(crate) fn encode_without_value(&self, key: &[u8]) -> Bytes {
+    pub(crate) fn encode_without_value(&self, key: &[u8], with_lease: bool) -> Bytes {
         let Fields { revision, create_revision, number, lease, .. } = *self.0;
+        let lease = if with_lease { lease } else { 0 };
         KeyValue { key, create_revision, mod_revision: revision.main, version: number, value: &[], lease }.encode()
     }
 
@@ -217,7 +218,7 @@ mod tests {
         let moved = Position { segment: 10, offset: 64, ..position };
         version.set_position(moved);
         assert_eq!(version.position(), Some(moved));
-        let keys_only = version.encode_without_value(b"k");
+        let keys_only = version.encode_without_value(b"k", true);
         let decoded = KeyValue::decode(&keys_only).unwrap();
         assert_eq!((decoded.key, decoded.mod_revision, decoded.value), (&b"k"[..], 7, &b""[..]));
     }

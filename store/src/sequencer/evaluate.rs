@@ -10,6 +10,9 @@ use crate::mvcc::{
 /// # Errors
 /// Empty key, unknown lease, or `ignore_*` on an absent key.
 pub(crate) fn put(commit: &mut Commit<'_>, request: &PutRequest) -> Result<PutReply, RequestError> {
+    if request.lease != 0 && !commit.lease_exists(request.lease) {
+        return Err(RequestError::LeaseNotFound);
+    }
     let kept_lease = match commit.state().get(&request.key) {
         Some(previous) => previous.lease(),
         None if request.ignore_value || request.ignore_lease => return Err(RequestError::KeyNotFound),
