@@ -8,6 +8,8 @@ use crate::client::{
         RangeResponse, StatusRequest,
     },
 };
+use bytes::Bytes;
+use prost::Message;
 use std::time::Duration;
 use tokio::time::timeout;
 use tonic::{Status, transport::Channel};
@@ -20,6 +22,20 @@ const DUE: Duration = Duration::from_secs(20);
 pub(super) struct Caller {
     pub(super) client: Client,
     pub(super) channel: Channel,
+}
+
+/// What a method answers; ids in it would differ as bytes.
+fn typed(path: &str, bytes: Bytes) -> Result<Reply, Status> {
+    fn decode<M: Message + Default>(bytes: Bytes, reply: fn(M) -> Reply) -> Result<Reply, Status> {
+        M::decode(bytes).map(reply).map_err(|error| Status::internal(format!("the reply is no message: {error}")))
+    }
+    match path {
+        "/etcdserverpb.KV/Range" => decode(bytes, Reply::Range),
+        "/etcdserverpb.KV/Put" => decode(bytes, Reply::Put),
+        "/etcdserverpb.KV/DeleteRange" => decode(bytes, Reply::DeleteRange),
+        "/etcdserverpb.KV/Txn" => decode(bytes, Reply::Txn),
+        _ => Ok(Reply::Raw(bytes)),
+    }
 }
 
 impl Caller {
@@ -62,7 +78,7 @@ impl Caller {
             Request::HashKv(revision) => {
                 Reply::HashKv(maintenance.hash_kv(HashKvRequest { revision }).await?.into_inner())
             }
-            Request::Raw { path, body } => Reply::Raw(raw::call(self.channel.clone(), path, body).await?),
+            Request::Raw { path, body } => typed(path, raw::call(self.channel.clone(), path, body).await?)?,
             Request::Watch { .. } => return Err(Status::internal("a watch action is no call")),
         })
     }

@@ -18,7 +18,7 @@ const TTL_APART_S: u64 = 30;
 /// Up to this length Go's sort is an insertion sort, which keeps the order of equals.
 const STABLE_SORT_MAX: i64 = 12;
 /// The value of a field that one reply does not have.
-const ABSENT: &str = "(absent)";
+pub(super) const ABSENT: &str = "(absent)";
 
 /// One field that differs.
 #[derive(Clone, PartialEq, Debug)]

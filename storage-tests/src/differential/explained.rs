@@ -8,6 +8,8 @@ use super::request::Request;
 pub(super) struct Explained {
     /// Method of the request.
     method: &'static str,
+    /// Which requests of that method.
+    when: fn(&Request) -> bool,
     /// The field, without indices.
     place: &'static str,
     etcd: Value,
@@ -19,28 +21,112 @@ pub(super) struct Explained {
 /// Which values a row matches.
 #[derive(Debug)]
 enum Value {
+    Any,
     Starts(&'static str),
+    Is(&'static str),
 }
 
 impl Value {
     fn matches(&self, value: &str) -> bool {
         match self {
+            Value::Any => true,
             Value::Starts(start) => value.starts_with(start),
+            Value::Is(whole) => value == *whole,
         }
     }
 }
 
-const EXPLAINED: &[Explained] = &[Explained {
-    method: "Raw",
-    place: "error.text",
-    etcd: Value::Starts("grpc: error unmarshalling request: "),
-    archipel: Value::Starts("failed to decode Protobuf message: "),
-    reason: "bytes that are no message: the code is the same, the text is the protobuf library's",
-}];
+const NO_MESSAGE: &str = "bytes that are no message: the code is the same, the text is the protobuf library's";
+const NO_METHOD: &str = "an unknown method: the code is the same, the text is the gRPC library's";
+const NESTED: &str =
+    "transactions nested deeper than 49: the protobuf library stops at 100 messages in each other, etcd's at 10,000";
+const NEGATIVE_LIMIT: &str =
+    "a negative limit means none; etcd then sends all in one chunk, which Archipel bounds as always";
 
-/// The row that explains a difference, if one does.
+const EXPLAINED: &[Explained] = &[
+    Explained {
+        method: "Raw",
+        when: always,
+        place: "error.text",
+        etcd: Value::Starts("grpc: error unmarshalling request: "),
+        archipel: Value::Starts("failed to decode Protobuf message: "),
+        reason: NO_MESSAGE,
+    },
+    Explained {
+        method: "Raw",
+        when: always,
+        place: "error.text",
+        etcd: Value::Starts("unknown method "),
+        archipel: Value::Is(""),
+        reason: NO_METHOD,
+    },
+    Explained {
+        method: "Raw",
+        when: always,
+        place: "error.text",
+        etcd: Value::Starts("unknown service "),
+        archipel: Value::Is(""),
+        reason: NO_METHOD,
+    },
+    Explained {
+        method: "Raw",
+        when: always,
+        place: "error.text",
+        etcd: Value::Starts("malformed method name: "),
+        archipel: Value::Is(""),
+        reason: NO_METHOD,
+    },
+    Explained {
+        method: "Raw",
+        when: deeply_nested,
+        place: "error.code",
+        etcd: Value::Any,
+        archipel: Value::Is("Internal"),
+        reason: NESTED,
+    },
+    Explained {
+        method: "Raw",
+        when: deeply_nested,
+        place: "error.text",
+        etcd: Value::Any,
+        archipel: Value::Starts("failed to decode Protobuf message: "),
+        reason: NESTED,
+    },
+    Explained {
+        method: "RangeStream",
+        when: negative_limit,
+        place: "chunk_keys",
+        etcd: Value::Any,
+        archipel: Value::Any,
+        reason: NEGATIVE_LIMIT,
+    },
+];
+
+fn always(_: &Request) -> bool {
+    true
+}
+
+fn negative_limit(request: &Request) -> bool {
+    matches!(request, Request::RangeStream(range) if range.limit < 0)
+}
+
+/// Transactions in each other, so deep that the protobuf library stops.
+fn deeply_nested(request: &Request) -> bool {
+    const DEPTH: usize = 49;
+    let Request::Raw { body, .. } = request else { return false };
+    // Each level is TxnRequest.success, then RequestOp.request_txn, with a length of one or two bytes.
+    let tags = body.iter().filter(|byte| **byte == 0x12 || **byte == 0x22).count();
+    body.first() == Some(&0x12) && tags > 2 * DEPTH
+}
+
+/// The row that explains a difference, if one does. A reply that is an error at one server only differs in every field of
+/// the other's; those are explained with the error.
 pub(super) fn reason(request: &Request, place: &str, etcd: &str, archipel: &str) -> Option<&'static Explained> {
     EXPLAINED.iter().find(|row| {
-        row.method == request.method() && row.place == place && row.etcd.matches(etcd) && row.archipel.matches(archipel)
+        let same_place = row.place == place || (row.reason == NESTED && archipel == super::compare::ABSENT);
+        row.method == request.method()
+            && same_place
+            && (row.when)(request)
+            && (row.place != place || (row.etcd.matches(etcd) && row.archipel.matches(archipel)))
     })
 }

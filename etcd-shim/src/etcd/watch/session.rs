@@ -17,7 +17,7 @@ use crate::etcd::{
 use archipel_store::watch::{WatchRequest as StoreWatch, WatchStep};
 use bytes::Bytes;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
@@ -31,6 +31,8 @@ use tonic::{Status, Streaming};
 const POLL_BYTES: usize = 1 << 20;
 /// What etcd adds to the largest request for the size of a part (server/etcdserver/api/v3rpc/watch.go).
 const FRAGMENT_OVERHEAD_BYTES: usize = 512 * 1024;
+/// Ids of ended watches that a stream remembers; of more, the smallest are free again.
+const COMPACTED_IDS_MAX: usize = 1024;
 /// Id of a refused watch, and of a progress notification for the whole stream.
 const NO_WATCH_ID: i64 = -1;
 
@@ -46,6 +48,9 @@ pub(super) struct Session {
     output: mpsc::Sender<Result<WatchResponse, Status>>,
     watchers: BTreeMap<i64, Watched>,
     next_id: i64,
+    /// Ids of watches that a compaction ended and that the client has not cancelled yet. etcd keeps such an id taken, and
+    /// answers its cancel.
+    compacted: BTreeSet<i64>,
     /// The client asked for progress, and not every watcher was synced yet.
     progress_wanted: bool,
 }
@@ -56,7 +61,15 @@ impl Session {
         credentials: Credentials,
         output: mpsc::Sender<Result<WatchResponse, Status>>,
     ) -> Session {
-        Session { context, credentials, output, watchers: BTreeMap::new(), next_id: 0, progress_wanted: false }
+        Session {
+            context,
+            credentials,
+            output,
+            watchers: BTreeMap::new(),
+            next_id: 0,
+            compacted: BTreeSet::new(),
+            progress_wanted: false,
+        }
     }
 
     /// Serves the stream until it ends.
@@ -131,6 +144,10 @@ impl Session {
                 }
                 WatchStep::Compacted { compact_revision } => {
                     self.remove(id);
+                    if self.compacted.len() == COMPACTED_IDS_MAX {
+                        self.compacted.pop_first();
+                    }
+                    self.compacted.insert(id);
                     self.send(WatchResponse {
                         header: Some(self.context.header_now()),
                         watch_id: id,
@@ -194,8 +211,12 @@ impl Session {
         if !end.is_empty() && end != [0] && create.key.as_ref() >= end {
             return Some(status::WATCH_RANGE_EMPTY.to_owned());
         }
-        let taken = create.watch_id != 0 && self.watchers.contains_key(&create.watch_id);
+        let taken = create.watch_id != 0 && self.is_taken(create.watch_id);
         taken.then(|| status::WATCH_ID_TAKEN.to_owned())
+    }
+
+    fn is_taken(&self, id: i64) -> bool {
+        self.watchers.contains_key(&id) || self.compacted.contains(&id)
     }
 
     /// The client's id, or the next free one if it left the choice to us.
@@ -203,7 +224,7 @@ impl Session {
         if wanted != 0 {
             return wanted;
         }
-        while self.watchers.contains_key(&self.next_id) {
+        while self.is_taken(self.next_id) {
             self.next_id += 1;
         }
         self.next_id += 1;
@@ -236,7 +257,7 @@ impl Session {
 
     /// Cancels a watch of the client; an unknown id gets no reply.
     async fn cancel(&mut self, id: i64) -> Result<(), Gone> {
-        if !self.remove(id) {
+        if !self.remove(id) && !self.compacted.remove(&id) {
             return Ok(());
         }
         self.send(WatchResponse {
