@@ -9,7 +9,8 @@ const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted"
 pub(super) fn check(history: &History, _log: &Log) -> Vec<String> {
     let mut found = Vec::new();
     // Acknowledged: since when, up to where. Asked for: since when, up to where.
-    let (mut done, mut asked): (Vec<(u64, i64)>, Vec<(u64, i64)>) = (Vec::new(), Vec::new());
+    let mut done: Vec<(u64, i64)> = Vec::new();
+    let mut asked: Vec<(u64, i64)> = Vec::new();
     for operation in &history.operations {
         let Request::Compact(revision) = operation.request else { continue };
         match operation.outcome {

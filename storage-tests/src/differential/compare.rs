@@ -108,10 +108,10 @@ fn place(path: &str) -> String {
 /// Makes equal what the protocol leaves open: remaining time, and the order of equals in a sorted list.
 fn reconcile(request: &Request, etcd: &mut Reply, archipel: &mut Reply) {
     match (request, etcd, archipel) {
-        (_, Reply::LeaseTimeToLive(etcd), Reply::LeaseTimeToLive(archipel)) => {
-            if etcd.ttl > 0 && archipel.ttl > 0 && etcd.ttl.abs_diff(archipel.ttl) <= TTL_APART_S {
-                archipel.ttl = etcd.ttl;
-            }
+        (_, Reply::LeaseTimeToLive(etcd), Reply::LeaseTimeToLive(archipel))
+            if etcd.ttl > 0 && archipel.ttl > 0 && etcd.ttl.abs_diff(archipel.ttl) <= TTL_APART_S =>
+        {
+            archipel.ttl = etcd.ttl;
         }
         (Request::Range(request), Reply::Range(etcd), Reply::Range(archipel)) => ties(request, etcd, archipel),
         (Request::Txn(request), Reply::Txn(etcd), Reply::Txn(archipel)) => txn_ties(request, etcd, archipel),

@@ -12,7 +12,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,22 +22,22 @@ impl Random {
 
     /// A number in `low..high`.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
-        low + (self.next() % high.abs_diff(low).max(1)) as i64
+        low + (self.number() % high.abs_diff(low).max(1)) as i64
     }
 
     /// An index below `count`.
     pub fn below(&mut self, count: usize) -> usize {
-        (self.next() % count.max(1) as u64) as usize
+        (self.number() % count.max(1) as u64) as usize
     }
 
     /// True in `percent` of a hundred cases.
     pub fn percent(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
+        self.number() % 100 < percent
     }
 
     /// True once in `count` cases.
     pub fn once_in(&mut self, count: u64) -> bool {
-        self.next() % count == 0
+        self.number().is_multiple_of(count)
     }
 
     /// One of them.
@@ -51,7 +51,7 @@ impl Random {
 
     /// An index, each with its weight.
     pub fn weighted(&mut self, weights: &[u64]) -> usize {
-        let mut left = self.next() % weights.iter().sum::<u64>().max(1);
+        let mut left = self.number() % weights.iter().sum::<u64>().max(1);
         for (index, weight) in weights.iter().enumerate() {
             if left < *weight {
                 return index;

@@ -80,7 +80,7 @@ pub(super) struct Stream {
 #[derive(Debug)]
 enum Side {
     Closed { client: Box<Client>, outgoing: mpsc::Receiver<WatchRequest> },
-    Open(Streaming<WatchResponse>),
+    Open(Box<Streaming<WatchResponse>>),
 }
 
 impl Stream {
@@ -96,7 +96,7 @@ impl Stream {
         if let Side::Closed { client, outgoing } = &mut self.side {
             let outgoing = std::mem::replace(outgoing, mpsc::channel(1).1);
             let responses = client.watch.watch(ReceiverStream::new(outgoing)).await?.into_inner();
-            self.side = Side::Open(responses);
+            self.side = Side::Open(Box::new(responses));
         }
         match &mut self.side {
             Side::Open(responses) => Ok(responses),

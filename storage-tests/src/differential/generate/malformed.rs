@@ -43,7 +43,7 @@ fn truncated(random: &mut Random) -> Request {
 
 fn garbage(random: &mut Random) -> Bytes {
     let length = random.below(24);
-    (0..length).map(|_| random.next() as u8).collect()
+    (0..length).map(|_| random.number() as u8).collect()
 }
 
 /// A good message with more after it: unknown fields, a group, a length beyond the end, a field twice.
