@@ -125,13 +125,10 @@ fn writes(ops: &[RequestOp]) -> Result<Writes<'_>, EtcdError> {
     Ok(all)
 }
 
-/// Is `key` in the interval, with etcd's meanings of an empty and of a zero end?
+/// Is `key` in the interval? An end of one zero byte is an ordinary key here, so "from this key on" covers nothing, as in
+/// etcd (checkIntervals gives it to the interval tree as it stands).
 fn covers(start: &Bytes, end: &Bytes, key: &Bytes) -> bool {
-    match end.as_ref() {
-        [] => key == start,
-        [0] => key >= start,
-        _ => key >= start && key < end,
-    }
+    if end.is_empty() { key == start } else { key >= start && key < end }
 }
 
 #[cfg(test)]

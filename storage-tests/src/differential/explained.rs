@@ -1,7 +1,7 @@
 //! The differences that may be, each with its reason. A row matches one method, one field and given values; everything else
 //! that differs is a fault.
 
-use super::request::Request;
+use super::{compare::ABSENT, request::Request};
 
 /// One difference that may be.
 #[derive(Debug)]
@@ -16,6 +16,13 @@ pub(super) struct Explained {
     archipel: Value,
     /// Why it may differ.
     pub(super) reason: &'static str,
+}
+
+impl Explained {
+    /// Archipel refuses what etcd answers.
+    fn is_refusal(&self) -> bool {
+        self.reason == NESTED || self.reason == MISTYPED
+    }
 }
 
 /// Which values a row matches.
@@ -40,6 +47,10 @@ const NO_MESSAGE: &str = "bytes that are no message: the code is the same, the t
 const NO_METHOD: &str = "an unknown method: the code is the same, the text is the gRPC library's";
 const NESTED: &str =
     "transactions nested deeper than 49: the protobuf library stops at 100 messages in each other, etcd's at 10,000";
+const MISTYPED: &str =
+    "a known field with another wire type than its own: etcd's protobuf library takes it for an unknown one";
+const HASH_OF_COMPACTION: &str =
+    "at a compacted revision etcd answers with the hash that it kept of that compaction, and the one before it";
 const NEGATIVE_LIMIT: &str =
     "a negative limit means none; etcd then sends all in one chunk, which Archipel bounds as always";
 
@@ -57,7 +68,7 @@ const EXPLAINED: &[Explained] = &[
         when: always,
         place: "error.text",
         etcd: Value::Starts("unknown method "),
-        archipel: Value::Is(""),
+        archipel: Value::Any,
         reason: NO_METHOD,
     },
     Explained {
@@ -65,7 +76,7 @@ const EXPLAINED: &[Explained] = &[
         when: always,
         place: "error.text",
         etcd: Value::Starts("unknown service "),
-        archipel: Value::Is(""),
+        archipel: Value::Any,
         reason: NO_METHOD,
     },
     Explained {
@@ -73,7 +84,7 @@ const EXPLAINED: &[Explained] = &[
         when: always,
         place: "error.text",
         etcd: Value::Starts("malformed method name: "),
-        archipel: Value::Is(""),
+        archipel: Value::Any,
         reason: NO_METHOD,
     },
     Explained {
@@ -93,6 +104,30 @@ const EXPLAINED: &[Explained] = &[
         reason: NESTED,
     },
     Explained {
+        method: "Raw",
+        when: reads,
+        place: "error.code",
+        etcd: Value::Is(ABSENT),
+        archipel: Value::Is("Internal"),
+        reason: MISTYPED,
+    },
+    Explained {
+        method: "Raw",
+        when: reads,
+        place: "error.text",
+        etcd: Value::Any,
+        archipel: Value::Starts("failed to decode Protobuf message: "),
+        reason: MISTYPED,
+    },
+    Explained {
+        method: "HashKV",
+        when: at_a_revision,
+        place: "compact_revision",
+        etcd: Value::Any,
+        archipel: Value::Any,
+        reason: HASH_OF_COMPACTION,
+    },
+    Explained {
         method: "RangeStream",
         when: negative_limit,
         place: "chunk_keys",
@@ -104,6 +139,14 @@ const EXPLAINED: &[Explained] = &[
 
 fn always(_: &Request) -> bool {
     true
+}
+
+fn reads(request: &Request) -> bool {
+    matches!(request, Request::Raw { path, .. } if path.ends_with("/Range"))
+}
+
+fn at_a_revision(request: &Request) -> bool {
+    matches!(request, Request::HashKv(revision) if *revision != 0)
 }
 
 fn negative_limit(request: &Request) -> bool {
@@ -123,7 +166,7 @@ fn deeply_nested(request: &Request) -> bool {
 /// the other's; those are explained with the error.
 pub(super) fn reason(request: &Request, place: &str, etcd: &str, archipel: &str) -> Option<&'static Explained> {
     EXPLAINED.iter().find(|row| {
-        let same_place = row.place == place || (row.reason == NESTED && archipel == super::compare::ABSENT);
+        let same_place = row.place == place || (row.is_refusal() && archipel == ABSENT);
         row.method == request.method()
             && same_place
             && (row.when)(request)

@@ -15,7 +15,7 @@ const OPS_MAX: i64 = 128;
 pub(super) fn txn(random: &mut Random) -> TxnRequest {
     match random.weighted(&[30, 60, 9, 1]) {
         0 => optimistic(random),
-        1 => any(random, 0),
+        1 => survivable(any(random, 0)),
         2 => read_only(random),
         _ => crowded(random),
     }
@@ -55,6 +55,33 @@ fn any(random: &mut Random, depth: usize) -> TxnRequest {
         compare: (0..compares).map(|_| compare(random)).collect(),
         success: (0..then).map(|_| op(random, depth)).collect(),
         failure: (0..otherwise).map(|_| op(random, depth)).collect(),
+    }
+}
+
+/// Without what ends etcd: a put that keeps the value or lease of a key which an earlier delete "from this key on" has
+/// removed gets past the checks there, and stops the process (server/etcdserver/txn/put.go).
+fn survivable(mut txn: TxnRequest) -> TxnRequest {
+    if deletes_from_key_on(&txn) {
+        keep_nothing(&mut txn);
+    }
+    txn
+}
+
+fn deletes_from_key_on(txn: &TxnRequest) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|op| match &op.request {
+        Some(Request::RequestDeleteRange(delete)) => delete.range_end.as_ref() == [0],
+        Some(Request::RequestTxn(nested)) => deletes_from_key_on(nested),
+        _ => false,
+    })
+}
+
+fn keep_nothing(txn: &mut TxnRequest) {
+    for op in txn.success.iter_mut().chain(&mut txn.failure) {
+        match &mut op.request {
+            Some(Request::RequestPut(put)) => (put.ignore_value, put.ignore_lease) = (false, false),
+            Some(Request::RequestTxn(nested)) => keep_nothing(nested),
+            _ => {}
+        }
     }
 }
 
