@@ -85,6 +85,9 @@ fn op(op: wire::RequestOp) -> Option<Op> {
 
 /// A comparison. The operand counts only if it is of the target's kind; otherwise it is zero or empty, as in etcd.
 fn compare(compare: wire::Compare) -> Compare {
+    if let Some((result, target)) = outside_the_enumerations(&compare) {
+        return Compare { key: compare.key, range_end: compare.range_end, result, target };
+    }
     let result = match compare.result() {
         wire::compare::CompareResult::Equal => CompareResult::Equal,
         wire::compare::CompareResult::Greater => CompareResult::Greater,
@@ -106,6 +109,23 @@ fn compare(compare: wire::Compare) -> Compare {
         (wire::compare::CompareTarget::Lease, _) => CompareTarget::Lease(0),
     };
     Compare { key: compare.key, range_end: compare.range_end, result, target }
+}
+
+/// What a comparison means whose target or relation is a number that etcd does not know: an unknown target compares equals,
+/// an unknown relation holds (server/etcdserver/txn/txn.go, compareKV). Said with a version, which is never negative, and
+/// zero for an absent key: a value that is absent compares as false, also then.
+fn outside_the_enumerations(compare: &wire::Compare) -> Option<(CompareResult, CompareTarget)> {
+    const ALWAYS: (CompareResult, CompareTarget) = (CompareResult::Greater, CompareTarget::Version(-1));
+    const NEVER: (CompareResult, CompareTarget) = (CompareResult::Less, CompareTarget::Version(0));
+    const IF_PRESENT: (CompareResult, CompareTarget) = (CompareResult::Greater, CompareTarget::Version(0));
+    let result = wire::compare::CompareResult::try_from(compare.result);
+    let target = wire::compare::CompareTarget::try_from(compare.target);
+    match (target, result) {
+        (Ok(_), Ok(_)) => None,
+        (Ok(wire::compare::CompareTarget::Value), Err(_)) => Some(IF_PRESENT),
+        (_, Err(_)) | (Err(_), Ok(wire::compare::CompareResult::Equal)) => Some(ALWAYS),
+        (Err(_), Ok(_)) => Some(NEVER),
+    }
 }
 
 /// Answer to a Range.

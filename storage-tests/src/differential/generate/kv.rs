@@ -77,7 +77,9 @@ pub(super) fn range(random: &mut Random) -> RangeRequest {
 /// As [`range`], mostly without what a stream does not support.
 pub(super) fn range_stream(random: &mut Random) -> RangeRequest {
     let request = range(random);
-    if random.percent(15) {
+    // With a target and no order etcd sorts each chunk, and goes on behind the last key of it: keys come twice or not at
+    // all, and the count is wrong.
+    if random.percent(15) && (request.sort_target == 0 || request.sort_order != 0) {
         return request;
     }
     RangeRequest {
