@@ -139,9 +139,9 @@ impl Iterator for Chunks {
     }
 }
 
-/// Doubles while a chunk is small, halves when it is too large.
+/// Doubles while a chunk is small, halves when it is more than twice too large (etcd: adjustChunkLimit).
 fn next_chunk_keys(keys: i64, bytes: usize, target_bytes: usize) -> i64 {
-    if bytes > target_bytes {
+    if bytes / 2 > target_bytes {
         (keys / 2).max(1)
     } else if bytes < target_bytes / 2 {
         keys.saturating_mul(2).min(CHUNK_KEYS_MAX)
@@ -186,8 +186,8 @@ mod tests {
     fn chunks_grow_towards_their_size() {
         assert_eq!(next_chunk_keys(10, 100, 1000), 20);
         assert_eq!(next_chunk_keys(10, 700, 1000), 10);
-        assert_eq!(next_chunk_keys(10, 1700, 1000), 5);
-        assert_eq!(next_chunk_keys(1, 1700, 1000), 1);
+        assert_eq!(next_chunk_keys(10, 2700, 1000), 5);
+        assert_eq!(next_chunk_keys(1, 2700, 1000), 1);
         assert_eq!(next_chunk_keys(CHUNK_KEYS_MAX, 1, 1000), CHUNK_KEYS_MAX);
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Explained {
 impl Explained {
     /// Archipel refuses what etcd answers.
     fn is_refusal(&self) -> bool {
-        self.reason == NESTED || self.reason == MISTYPED
+        [NESTED, MISTYPED, HASH_OF_COMPACTION].contains(&self.reason)
     }
 }
 
@@ -49,8 +49,7 @@ const NESTED: &str =
     "transactions nested deeper than 49: the protobuf library stops at 100 messages in each other, etcd's at 10,000";
 const MISTYPED: &str =
     "a known field with another wire type than its own: etcd's protobuf library takes it for an unknown one";
-const HASH_OF_COMPACTION: &str =
-    "at a compacted revision etcd answers with the hash that it kept of that compaction, and the one before it";
+const HASH_OF_COMPACTION: &str = "etcd keeps the hashes of the last ten compactions, and answers with them at those revisions, also below a later one";
 const NEGATIVE_LIMIT: &str =
     "a negative limit means none; etcd then sends all in one chunk, which Archipel bounds as always";
 
@@ -107,7 +106,7 @@ const EXPLAINED: &[Explained] = &[
         method: "Raw",
         when: reads,
         place: "error.code",
-        etcd: Value::Is(ABSENT),
+        etcd: Value::Any,
         archipel: Value::Is("Internal"),
         reason: MISTYPED,
     },
@@ -125,6 +124,22 @@ const EXPLAINED: &[Explained] = &[
         place: "compact_revision",
         etcd: Value::Any,
         archipel: Value::Any,
+        reason: HASH_OF_COMPACTION,
+    },
+    Explained {
+        method: "HashKV",
+        when: at_a_revision,
+        place: "error.code",
+        etcd: Value::Is(ABSENT),
+        archipel: Value::Is("OutOfRange"),
+        reason: HASH_OF_COMPACTION,
+    },
+    Explained {
+        method: "HashKV",
+        when: at_a_revision,
+        place: "error.text",
+        etcd: Value::Is(ABSENT),
+        archipel: Value::Is("etcdserver: mvcc: required revision has been compacted"),
         reason: HASH_OF_COMPACTION,
     },
     Explained {

@@ -9,7 +9,10 @@ use crate::client::{
         watch_request::RequestUnion,
     },
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     time::{Instant, timeout, timeout_at},
@@ -73,6 +76,8 @@ pub(super) struct Stream {
     notes: BTreeMap<i64, Vec<Note>>,
     /// Watches that live, with their start revision.
     live: BTreeMap<i64, i64>,
+    /// Watches that a compaction ended, and whose cancel is not answered yet.
+    ending: BTreeSet<i64>,
     progress: i64,
 }
 
@@ -88,7 +93,7 @@ impl Stream {
     pub(super) fn new(client: Client) -> Stream {
         let (requests, outgoing) = mpsc::channel(REQUESTS_MAX);
         let side = Side::Closed { client: Box::new(client), outgoing };
-        Stream { requests, side, notes: BTreeMap::new(), live: BTreeMap::new(), progress: 0 }
+        Stream { requests, side, notes: BTreeMap::new(), live: BTreeMap::new(), ending: BTreeSet::new(), progress: 0 }
     }
 
     /// What the server sends; opens the stream if it is not open.
@@ -167,10 +172,10 @@ impl Stream {
         let began = Instant::now();
         loop {
             let promised = self.live.values().all(|start| *start <= revisions.current) && !self.live.is_empty();
-            if !promised {
+            if self.ending.is_empty() && !promised {
                 return Ok(None);
             }
-            if self.progress >= revisions.current {
+            if self.ending.is_empty() && self.progress >= revisions.current {
                 return Ok(Some(self.progress));
             }
             self.send(RequestUnion::ProgressRequest(WatchProgressRequest {})).await?;
@@ -178,7 +183,7 @@ impl Stream {
             while let Ok(response) = timeout_at(ask_again, self.responses().await?.message()).await {
                 let response = response?.ok_or_else(|| Status::unavailable("the watch stream ended"))?;
                 self.take(&response).await?;
-                if self.progress >= revisions.current {
+                if self.ending.is_empty() && self.progress >= revisions.current {
                     break;
                 }
             }
@@ -202,8 +207,10 @@ impl Stream {
             notes.push(Note::Canceled { compact_revision, reason: response.cancel_reason.clone() });
             if compact_revision == 0 {
                 self.live.remove(&id);
+                self.ending.remove(&id);
             } else {
                 // As the Go client does; the server answers once more.
+                self.ending.insert(id);
                 self.send(RequestUnion::CancelRequest(WatchCancelRequest { watch_id: id })).await?;
             }
         } else if response.events.is_empty() {

@@ -160,11 +160,17 @@ impl Watcher {
 
     /// A previous value that is compacted is not told, though it may still be here: Kubernetes' storage suite wants a watch
     /// that starts at the compact revision to miss it (etcd server/etcdserver/api/v3rpc/watch.go reads it by a Range).
+    /// The previous value is the one before the whole revision, also if the key changes twice in it.
     fn encode(&self, state: &State, event: &HistoryEvent) -> Result<WatchEvent, RequestError> {
+        let main = event.version.revision().main;
         let is_create = event.version.number() == 1;
-        let is_compacted = event.version.revision().main <= state.compact_revision;
+        let is_compacted = main <= state.compact_revision;
         let previous = event.previous.as_ref().filter(|_| self.prev_kv && !is_create && !is_compacted);
-        let previous = previous.and_then(|previous| previous.live());
+        let before = previous.and_then(|previous| match previous.revision().main {
+            same if same == main => state.version_at(previous, main - 1),
+            _ => Some(previous),
+        });
+        let previous = before.and_then(|before| before.live());
         let prev_kv = previous.map(|previous| state.values.get(previous)).transpose()?;
         Ok(match event.version.live() {
             Some(version) => WatchEvent { kind: WatchEventKind::Put, kv: state.values.get(version)?, prev_kv },

@@ -57,7 +57,7 @@ fn action(random: &mut Random, slot: usize) -> WatchAction {
 fn create(random: &mut Random, future: bool) -> WatchCreateRequest {
     let (key, range_end) = keys::interval(random);
     let start_revision = match random.weighted(&[35, 40, 12, 3]) {
-        _ if future => CURRENT + random.between(0, 60),
+        _ if future => CURRENT + random.between(1, 60),
         0 => 0,
         1 => CURRENT - random.between(-1, 40),
         2 => COMPACTED + random.between(-2, 3),
