@@ -5,10 +5,13 @@ use super::{
     request::{Request, Step},
     run::{Outcome, Pair, Settings, run},
 };
-use std::io;
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
-/// Attempts at the most; each starts two servers.
-const ATTEMPTS_MAX: usize = 150;
+/// No attempt starts after this time; each starts two servers.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The fewest steps found that end in the same difference as `steps`, and that difference.
 ///
@@ -20,7 +23,8 @@ pub fn shrink(
     failure: &(Request, Vec<Difference>),
     settings: Settings,
 ) -> io::Result<(Vec<Step>, Vec<Difference>)> {
-    let mut search = Search { pair, settings, sought: places(&failure.1), attempts: 0 };
+    let settings = Settings { verbose: false, ..settings };
+    let mut search = Search { pair, settings, sought: places(&failure.1), began: Instant::now() };
     // One request a step: an attempt is then a list of requests.
     let mut best: Vec<Step> = steps.iter().flatten().map(|request| vec![request.clone()]).collect();
     // The fault in a concurrent step stands before the step's other requests.
@@ -65,16 +69,15 @@ struct Search<'a> {
     pair: &'a Pair,
     settings: Settings,
     sought: Vec<(&'static str, String)>,
-    attempts: usize,
+    began: Instant,
 }
 
 impl Search<'_> {
     /// The differences, if these steps still show one that is sought.
     fn attempt(&mut self, steps: &[Step]) -> io::Result<Option<Vec<Difference>>> {
-        if self.attempts == ATTEMPTS_MAX {
+        if self.began.elapsed() > PATIENCE {
             return Ok(None);
         }
-        self.attempts += 1;
         let Outcome { failure, .. } = run(self.pair, steps.iter().cloned(), self.settings)?;
         let found = failure.map(|(_, differences)| differences);
         Ok(found.filter(|differences| places(differences).iter().any(|place| self.sought.contains(place))))
