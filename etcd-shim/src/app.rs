@@ -150,6 +150,7 @@ async fn open(config: &Config, metrics: &Metrics) -> Result<Store, AppError> {
     let mut settings = archipel_store::Config::new(&config.data_dir, &config.name);
     settings.prefix.clone_from(&config.kubernetes_prefix);
     settings.min_lease_ttl_s = config.min_lease_ttl_s;
+    settings.value_cache_bytes = config.value_cache_bytes;
     settings.fsync = config.fsync;
     let disk = metrics.disk.clone();
     let opened =

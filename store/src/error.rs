@@ -49,6 +49,9 @@ pub enum RequestError {
         /// What is wrong.
         reason: String,
     },
+    /// What permitted the request was changed before the request had its turn. Ask again.
+    #[error("what permitted this request has changed meanwhile; ask again")]
+    Overtaken,
     /// Too many commits wait for the disk. Try again later.
     #[error("too many requests wait for the commit log; try again")]
     TooManyRequests,

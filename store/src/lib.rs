@@ -33,6 +33,7 @@ pub mod watch;
 
 mod checkpoint;
 mod core;
+mod guarded;
 mod import;
 mod recovery;
 mod store;
@@ -42,6 +43,7 @@ mod pulse;
 mod sync;
 
 pub use config::Config;
+pub use guarded::Guarded;
 pub use import::Import;
 pub use store::{Sizes, Store};
 pub use view::View;

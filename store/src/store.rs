@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::core::{Core, leases};
 use crate::disk::{Disk, RealDisk};
 use crate::error::{OpenError, RequestError};
+use crate::guarded::Guarded;
 use crate::index::{Backend, SledIndex};
 use crate::keyspace::Keyspace;
 use crate::lease::{self, Deadlines, LeaseInfo};
@@ -12,7 +13,7 @@ use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTER
 use crate::log::{Log, Options, Table};
 use crate::mvcc::{
     DeleteRangeReply, DeleteRangeRequest, Key, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
-    ValueCache, ValueCacheStats, is_read_only,
+    ValueCache, ValueCacheStats,
 };
 use crate::pulse::Pulse;
 use crate::recovery::{Recovered, recover};
@@ -195,12 +196,18 @@ impl Store {
         Ok((view.revision(), view.range(request)?))
     }
 
+    /// For writes that are refused if `holds` says no. It is asked under the sequencer's lock, so it must be quick; by a
+    /// transaction that only reads, after it has read.
+    pub fn only_if<G: FnOnce() -> bool>(&self, holds: G) -> Guarded<'_, G> {
+        Guarded::new(self, holds)
+    }
+
     /// Puts; resolves when durable and published.
     ///
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
     pub async fn put(&self, request: PutRequest) -> Result<(i64, PutReply), RequestError> {
-        self.write(|commit| sequencer::put(commit, &request)).await
+        self.only_if(|| true).put(request).await
     }
 
     /// Deletes; resolves when durable and published.
@@ -208,7 +215,7 @@ impl Store {
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
     pub async fn delete_range(&self, request: DeleteRangeRequest) -> Result<(i64, DeleteRangeReply), RequestError> {
-        self.write(|commit| sequencer::delete_range(commit, &request)).await
+        self.only_if(|| true).delete_range(request).await
     }
 
     /// Runs a transaction; resolves when what it wrote, and what it read, is durable and published. Limits on the
@@ -217,11 +224,7 @@ impl Store {
     /// # Errors
     /// See [`RequestError`]; the store is then as it was.
     pub async fn txn(&self, request: TxnRequest) -> Result<(i64, TxnReply), RequestError> {
-        if is_read_only(&request) {
-            let state = self.sequencer().publication().load();
-            return Ok((state.revision, sequencer::read_only_txn(&state, &request)?));
-        }
-        self.write(|commit| sequencer::txn(commit, &request)).await
+        self.only_if(|| true).txn(request).await
     }
 
     /// Compacts at `revision`. Returns the store's revision once the mark is durable; with `physical`, once the data
@@ -371,20 +374,6 @@ impl Store {
 
     pub(crate) fn sequencer(&self) -> &Sequencer {
         &self.0.core.sequencer
-    }
-
-    /// A client's write: the header's revision comes with the reply.
-    async fn write<R>(
-        &self,
-        change: impl FnOnce(&mut Commit<'_>) -> Result<R, RequestError>,
-    ) -> Result<(i64, R), RequestError> {
-        let change = |commit: &mut Commit<'_>| {
-            let reply = change(commit)?;
-            Ok::<_, RequestError>((commit.revision(), reply))
-        };
-        let (reply, ticket) = self.sequencer().commit(true, change)?;
-        ticket.await?;
-        Ok(reply)
     }
 }
 

@@ -34,4 +34,4 @@ mod error;
 pub use error::ConfigError;
 
 mod version;
-pub use version::{ETCD_CLUSTER_VERSION, ETCD_STORAGE_VERSION, ETCD_VERSION, version_lines};
+pub use version::{ETCD_CLUSTER_SERIES, ETCD_CLUSTER_VERSION, ETCD_STORAGE_VERSION, ETCD_VERSION, version_lines};

@@ -46,6 +46,8 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// Prefix of Kubernetes' keys.
     pub kubernetes_prefix: String,
+    /// Bytes of values that stay in memory.
+    pub value_cache_bytes: u64,
     /// The shortest lease, in seconds.
     pub min_lease_ttl_s: i64,
     /// Bytes after which writes are refused; None = never.
@@ -144,6 +146,7 @@ impl Config {
             link_advertise: values.filled("link-advertise-address").map(str::to_owned),
             admin_socket: path("admin-socket"),
             kubernetes_prefix: values.text("kubernetes-prefix").to_owned(),
+            value_cache_bytes: values.number("value-cache-bytes"),
             min_lease_ttl_s: min_lease_ttl_s(values.number("heartbeat-interval"), values.number("election-timeout"))?,
             quota_bytes: quota_bytes(values.number("quota-backend-bytes")),
             limits: Limits {

@@ -5,6 +5,8 @@
 pub const ETCD_VERSION: &str = "3.7.3";
 /// The cluster version of that release.
 pub const ETCD_CLUSTER_VERSION: &str = "3.7.0";
+/// The cluster version as replies and metrics name it: major and minor.
+pub const ETCD_CLUSTER_SERIES: &str = "3.7";
 /// Its storage version.
 pub const ETCD_STORAGE_VERSION: &str = "3.7.0";
 

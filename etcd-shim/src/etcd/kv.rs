@@ -1,5 +1,5 @@
-//! The KV service: decode, validate in etcd's order, ask the store, answer.
-//! Predecessor on the write path: the gRPC server; successor: `validate`, `convert`, then the store.
+//! The KV service: decode, validate in etcd's order, ask whether the caller may, ask the store, answer.
+//! Predecessor on the write path: the gRPC server; successor: `validate`, `auth`, `convert`, then the store.
 
 use super::{
     alarm,
@@ -51,11 +51,17 @@ impl KvService {
 
     async fn put_now(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         validate::put(request.get_ref())?;
-        let _permit = self.context.auth.authorize(&request, Operation::Put(request.get_ref()))?;
+        let permit = self.context.auth.authorize(&request, Operation::Put(request.get_ref()))?;
         let request = request.into_inner();
         self.fits(&request)?;
         self.context.alarms.admit(&self.context.store, alarm::put_bytes(&request)).await?;
-        let (revision, reply) = self.context.store.put(convert::put(request)).await.map_err(status::from_store)?;
+        let (revision, reply) = self
+            .context
+            .store
+            .only_if(|| self.context.auth.holds(permit))
+            .put(convert::put(request))
+            .await
+            .map_err(status::from_store)?;
         self.context.metrics.mvcc.put.inc();
         Ok(Response::new(convert::put_response(self.context.header(revision), reply)))
     }
@@ -65,26 +71,37 @@ impl KvService {
         request: Request<DeleteRangeRequest>,
     ) -> Result<Response<DeleteRangeResponse>, Status> {
         validate::delete_range(request.get_ref())?;
-        let _permit = self.context.auth.authorize(&request, Operation::DeleteRange(request.get_ref()))?;
+        let permit = self.context.auth.authorize(&request, Operation::DeleteRange(request.get_ref()))?;
         let request = request.into_inner();
         self.fits(&request)?;
         self.context.alarms.refuse_if_corrupt()?;
-        let (revision, reply) =
-            self.context.store.delete_range(convert::delete_range(request)).await.map_err(status::from_store)?;
+        let (revision, reply) = self
+            .context
+            .store
+            .only_if(|| self.context.auth.holds(permit))
+            .delete_range(convert::delete_range(request))
+            .await
+            .map_err(status::from_store)?;
         self.context.metrics.mvcc.delete.inc_by(u64::try_from(reply.deleted).unwrap_or(0));
         Ok(Response::new(convert::delete_range_response(self.context.header(revision), reply)))
     }
 
     async fn txn_now(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
         validate::txn(request.get_ref(), self.context.limits.max_txn_ops)?;
-        let _permit = self.context.auth.authorize(&request, Operation::Txn(request.get_ref()))?;
+        let permit = self.context.auth.authorize(&request, Operation::Txn(request.get_ref()))?;
         let request = request.into_inner();
         self.fits(&request)?;
         match alarm::txn_bytes(&request) {
             0 => self.context.alarms.refuse_if_corrupt()?,
             bytes => self.context.alarms.admit(&self.context.store, bytes).await?,
         }
-        let (revision, reply) = self.context.store.txn(convert::txn(request)).await.map_err(status::from_store)?;
+        let (revision, reply) = self
+            .context
+            .store
+            .only_if(|| self.context.auth.holds(permit))
+            .txn(convert::txn(request))
+            .await
+            .map_err(status::from_store)?;
         self.context.metrics.mvcc.count_txn(&reply);
         Ok(Response::new(convert::txn_response(self.context.header(revision), reply)))
     }

@@ -222,6 +222,7 @@ pub fn from_store(error: RequestError) -> Status {
         RequestError::LeaseExists => EtcdError::LeaseExists.into(),
         RequestError::LeaseTtlTooLarge => EtcdError::LeaseTtlTooLarge.into(),
         RequestError::TooManyRequests => EtcdError::TooManyRequests.into(),
+        RequestError::Overtaken => EtcdError::AuthOldRevision.into(),
         RequestError::ShareForbids(reason) => Status::permission_denied(format!("archipel: {reason}")),
         RequestError::Stopped(reason) => {
             // Clients know the text; the operator needs the reason.

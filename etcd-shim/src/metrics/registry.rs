@@ -2,7 +2,7 @@
 
 use super::{Calls, ClientRequests, DiskMetrics, process::ProcessMetrics};
 use crate::{
-    config::{ETCD_CLUSTER_VERSION, ETCD_VERSION},
+    config::{ETCD_CLUSTER_SERIES, ETCD_VERSION},
     tls::LiveTls,
 };
 use archipel_store::{
@@ -25,13 +25,13 @@ const CONSTANT_GAUGES: &[(&str, i64, &str)] = &[
     ("etcd_debugging_mvcc_pending_events_total", 0, "0: nothing is queued for a watcher."),
     ("etcd_disk_defrag_inflight", 0, "0: cleaning runs all the time, beside the requests."),
 ];
-/// Counters that never count, for the same reasons.
-const CONSTANT_COUNTERS: &[(&str, &str)] = &[
-    ("etcd_server_leader_changes_seen_total", "0: the leader never changes."),
-    ("etcd_server_heartbeat_send_failures_total", "0: there are no members to send heartbeats to."),
-    ("etcd_server_learner_promote_successes", "0: there are no learners."),
-    ("etcd_server_slow_read_indexes_total", "0: a read asks nobody."),
-    ("etcd_server_read_indexes_failed_total", "0: a read asks nobody."),
+/// Counters that never count after the start, for the same reasons.
+const CONSTANT_COUNTERS: &[(&str, u64, &str)] = &[
+    ("etcd_server_leader_changes_seen_total", 1, "1: a site became its own leader when it started."),
+    ("etcd_server_heartbeat_send_failures_total", 0, "0: there are no members to send heartbeats to."),
+    ("etcd_server_learner_promote_successes", 0, "0: there are no learners."),
+    ("etcd_server_slow_read_indexes_total", 0, "0: a read asks nobody."),
+    ("etcd_server_read_indexes_failed_total", 0, "0: a read asks nobody."),
 ];
 
 /// What the operator wants to know.
@@ -208,12 +208,12 @@ impl Metrics {
         for (name, value, help) in CONSTANT_GAUGES {
             gauge(name, help)?.set(*value);
         }
-        for (name, help) in CONSTANT_COUNTERS {
-            counter(name, help)?;
+        for (name, value, help) in CONSTANT_COUNTERS {
+            counter(name, help)?.inc_by(*value);
         }
         gauge("etcd_server_proposals_pending", "Commits that wait for the disk.")?.set(0);
         version(&registry, "etcd_server_version", "server_version", ETCD_VERSION)?;
-        version(&registry, "etcd_cluster_version", "cluster_version", ETCD_CLUSTER_VERSION)?;
+        version(&registry, "etcd_cluster_version", "cluster_version", ETCD_CLUSTER_SERIES)?;
         Ok(metrics)
     }
 

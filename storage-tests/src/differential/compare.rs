@@ -11,6 +11,7 @@ use crate::client::{
     wire::{RangeRequest, RangeResponse, TxnRequest, TxnResponse, request_op, response_op},
 };
 use bytes::Bytes;
+use prost::Message;
 use std::{collections::BTreeMap, fmt};
 
 /// Remaining times to live may differ by the time between the two calls, in seconds.
@@ -115,6 +116,16 @@ fn reconcile(request: &Request, etcd: &mut Reply, archipel: &mut Reply) {
         }
         (Request::Range(request), Reply::Range(etcd), Reply::Range(archipel)) => ties(request, etcd, archipel),
         (Request::Txn(request), Reply::Txn(etcd), Reply::Txn(archipel)) => txn_ties(request, etcd, archipel),
+        (Request::Raw { body, .. }, Reply::Range(etcd), Reply::Range(archipel)) => {
+            if let Ok(request) = RangeRequest::decode(body.clone()) {
+                ties(&request, etcd, archipel);
+            }
+        }
+        (Request::Raw { body, .. }, Reply::Txn(etcd), Reply::Txn(archipel)) => {
+            if let Ok(request) = TxnRequest::decode(body.clone()) {
+                txn_ties(&request, etcd, archipel);
+            }
+        }
         _ => {}
     }
 }

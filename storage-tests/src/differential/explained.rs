@@ -49,7 +49,10 @@ const NESTED: &str =
     "transactions nested deeper than 49: the protobuf library stops at 100 messages in each other, etcd's at 10,000";
 const MISTYPED: &str =
     "a known field with another wire type than its own: etcd's protobuf library takes it for an unknown one";
-const HASH_OF_COMPACTION: &str = "etcd keeps the hashes of the last ten compactions, and answers with them at those revisions, also below a later one";
+const HASH_OF_COMPACTION: &str = "etcd keeps the hashes of the last ten compactions, and answers with them at those revisions, \
+     also below a later one";
+const HASH_AT_ZERO: &str =
+    "a compaction at revision 0 leaves a hash under 0, which etcd then gives to who asks for the newest revision";
 const NEGATIVE_LIMIT: &str =
     "a negative limit means none; etcd then sends all in one chunk, which Archipel bounds as always";
 
@@ -143,6 +146,22 @@ const EXPLAINED: &[Explained] = &[
         reason: HASH_OF_COMPACTION,
     },
     Explained {
+        method: "HashKV",
+        when: at_the_newest,
+        place: "compact_revision",
+        etcd: Value::Is("-1"),
+        archipel: Value::Any,
+        reason: HASH_AT_ZERO,
+    },
+    Explained {
+        method: "HashKV",
+        when: at_the_newest,
+        place: "hash_revision",
+        etcd: Value::Is("0"),
+        archipel: Value::Any,
+        reason: HASH_AT_ZERO,
+    },
+    Explained {
         method: "RangeStream",
         when: negative_limit,
         place: "chunk_keys",
@@ -162,6 +181,10 @@ fn reads(request: &Request) -> bool {
 
 fn at_a_revision(request: &Request) -> bool {
     matches!(request, Request::HashKv(revision) if *revision != 0)
+}
+
+fn at_the_newest(request: &Request) -> bool {
+    matches!(request, Request::HashKv(0))
 }
 
 fn negative_limit(request: &Request) -> bool {

@@ -15,8 +15,6 @@ pub use generate::Generator;
 
 mod server;
 pub use server::{Server, ServerKind};
-mod etcd_binary;
-pub use etcd_binary::etcd_binary;
 
 mod reply;
 pub use reply::Reply;

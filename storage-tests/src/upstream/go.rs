@@ -66,6 +66,22 @@ pub fn program(program: Program, target: &Path) -> Result<PathBuf, GoError> {
     Ok(path)
 }
 
+/// As [`program`], for a test: None where there is no Go, which is said.
+///
+/// # Panics
+/// It cannot be built, or there is no Go in CI.
+#[must_use]
+pub fn program_or_skip(wanted: Program, target: &Path) -> Option<PathBuf> {
+    match program(wanted, target) {
+        Ok(program) => Some(program),
+        Err(GoError::Missing) if std::env::var_os("CI").is_none() => {
+            eprintln!("skipped: {}", GoError::Missing);
+            None
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Whether there is a Go: a version, or [`GoError::Missing`].
 ///
 /// # Errors

@@ -12,6 +12,6 @@ mod suite;
 mod transcript;
 
 pub use expected::{Expected, Verdict, Verdicts};
-pub use go::{GoError, Program, go_program, program};
+pub use go::{GoError, Program, go_program, program, program_or_skip};
 pub use judge::{Board, Judge, Judged};
 pub use suite::{SUITES, Suite};

@@ -4,7 +4,7 @@ use super::{is_foreign, site, start};
 use archipel_storage_tests::{
     client::{Client, kv},
     site::Site,
-    upstream::{self, GoError, Program},
+    upstream::{self, Program},
 };
 use serde_json::Value;
 use std::{
@@ -21,14 +21,7 @@ const SLOW: &str = "ARCHIPEL_SLOW_TESTS";
 
 /// etcdctl, which is built at the first use; None where there is no Go.
 fn etcdctl() -> Option<PathBuf> {
-    match upstream::program(Program::Etcdctl, Path::new(env!("CARGO_TARGET_TMPDIR"))) {
-        Ok(program) => Some(program),
-        Err(GoError::Missing) if std::env::var_os("CI").is_none() => {
-            eprintln!("skipped: {}", GoError::Missing);
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
+    upstream::program_or_skip(Program::Etcdctl, Path::new(env!("CARGO_TARGET_TMPDIR")))
 }
 
 /// One site's etcdctl.

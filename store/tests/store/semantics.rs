@@ -275,3 +275,19 @@ fn one_create_wins() {
     });
     assert_eq!((winners, store.revision()), (50, 51));
 }
+
+/// What could go wrong: a permission is revoked while a write waits for its turn, and the write lands all the same.
+#[test]
+fn a_write_whose_permission_is_gone_when_it_has_its_turn_does_nothing() {
+    let store = Site::new(1).open();
+    let put = PutRequest { key: bytes("a"), value: bytes("1"), ..PutRequest::default() };
+    let delete = DeleteRangeRequest { key: bytes("a"), ..DeleteRangeRequest::default() };
+    let writes = TxnRequest { success: vec![Op::Put(put.clone())], ..TxnRequest::default() };
+    run(store.only_if(|| true).put(put.clone())).unwrap();
+    let before = store.revision();
+    assert_eq!(run(store.only_if(|| false).put(put)), Err(RequestError::Overtaken));
+    assert_eq!(run(store.only_if(|| false).delete_range(delete)), Err(RequestError::Overtaken));
+    assert_eq!(run(store.only_if(|| false).txn(writes)), Err(RequestError::Overtaken));
+    assert_eq!(run(store.only_if(|| false).txn(TxnRequest::default())), Err(RequestError::Overtaken));
+    assert_eq!(store.revision(), before);
+}

@@ -104,10 +104,14 @@ impl Auth {
     /// # Errors
     /// The accounts changed meanwhile, or the token is of another auth revision.
     pub fn confirm(&self, permit: Permit) -> Result<(), EtcdError> {
-        if permit.revision != 0 && permit.revision != self.0.accounts.load().revision {
-            return Err(EtcdError::AuthOldRevision);
-        }
-        Ok(())
+        if self.holds(permit) { Ok(()) } else { Err(EtcdError::AuthOldRevision) }
+    }
+
+    /// Are the accounts still those that the permit was given by? A write asks when it has its turn (etcd
+    /// server/etcdserver/apply/apply_auth.go checks the auth revision at apply).
+    #[must_use]
+    pub fn holds(&self, permit: Permit) -> bool {
+        permit.revision == 0 || permit.revision == self.0.accounts.load().revision
     }
 
     fn judge(&self, credentials: &Credentials, operation: Operation<'_>) -> Result<Permit, EtcdError> {

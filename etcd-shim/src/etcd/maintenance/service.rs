@@ -3,7 +3,7 @@
 use super::{downgrade, hash};
 use crate::snapshot;
 use crate::{
-    config::{ETCD_STORAGE_VERSION, ETCD_VERSION},
+    config::{ETCD_CLUSTER_SERIES, ETCD_STORAGE_VERSION, ETCD_VERSION},
     etcd::{
         alarm::{Alarm, Raised},
         auth::Operation,
@@ -129,7 +129,7 @@ impl MaintenanceService {
             DowngradeAction::Enable => downgrade::enable(store, &request.version).await?,
             DowngradeAction::Cancel => downgrade::cancel(store).await?,
         }
-        Ok(DowngradeResponse { header: Some(self.context.header_now()), version: downgrade::cluster_version() })
+        Ok(DowngradeResponse { header: Some(self.context.header_now()), version: ETCD_CLUSTER_SERIES.to_owned() })
     }
 }
 
