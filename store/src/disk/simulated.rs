@@ -21,6 +21,10 @@ pub enum Operation {
     Sync,
     /// `create`, `rename`, `remove` and `sync_dir`.
     Directory,
+    /// `list`, `open`, `bytes` and `read_exact_at`. A cut of the power does not count them.
+    Read,
+    /// What [`SimulatedDisk::spend`] counts.
+    Other,
 }
 
 /// How it fails.
@@ -79,6 +83,18 @@ impl SimulatedDisk {
     /// Whether the power was cut by [`SimulatedDisk::cut_after`].
     pub fn is_cut(&self) -> bool {
         self.world().operations_left == Some(0)
+    }
+
+    /// Counts one operation of something else that hangs on the same power.
+    ///
+    /// # Errors
+    /// The power is cut.
+    pub fn spend(&self) -> io::Result<()> {
+        match self.world().judge(Operation::Other) {
+            Verdict::Cut => Err(cut()),
+            Verdict::Failed(kind) => Err(error(kind)),
+            Verdict::Done => Ok(()),
+        }
     }
 
     /// A planted bug, to show that a test would notice it: `sync_data` reports success and does nothing.
@@ -169,7 +185,8 @@ impl Disk for SimulatedDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<FileEntry>> {
-        let world = self.world();
+        let mut world = self.world();
+        world.judge_read()?;
         let entry = |(path, id): (&PathBuf, &FileId)| {
             let bytes = world.files.get(id)?.seen.len() as u64;
             let name = path.file_name()?.to_str()?.to_owned();
@@ -192,7 +209,8 @@ impl Disk for SimulatedDisk {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let world = self.world();
+        let mut world = self.world();
+        world.judge_read()?;
         let id = *world.seen.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(Arc::new(SimulatedFile { disk: self.clone(), id, life: world.life }))
     }
@@ -242,11 +260,14 @@ struct SimulatedFile {
 
 impl DiskFile for SimulatedFile {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.disk.world().file(self.id, self.life)?.seen.len() as u64)
+        let mut world = self.disk.world();
+        world.judge_read()?;
+        Ok(world.file(self.id, self.life)?.seen.len() as u64)
     }
 
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let mut world = self.disk.world();
+        world.judge_read()?;
         let content = world.file(self.id, self.life)?;
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
         let bytes = content.seen.get(start..start.saturating_add(buffer.len()));

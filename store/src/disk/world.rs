@@ -88,6 +88,15 @@ impl World {
             }
             None => {}
         }
+        self.fault(operation).map_or(Verdict::Done, Verdict::Failed)
+    }
+
+    /// For reads, which change nothing and go on without power until the crash.
+    pub(super) fn judge_read(&mut self) -> io::Result<()> {
+        self.fault(Operation::Read).map_or(Ok(()), |kind| Err(error(kind)))
+    }
+
+    fn fault(&mut self, operation: Operation) -> Option<FaultKind> {
         let mut failed = None;
         for (fault, seen) in self.faults.iter_mut().filter(|(fault, _)| fault.operation == operation) {
             if *seen == fault.after || (fault.forever && *seen > fault.after) {
@@ -95,7 +104,7 @@ impl World {
             }
             *seen += 1;
         }
-        failed.map_or(Verdict::Done, Verdict::Failed)
+        failed
     }
 
     /// For changes of names, which happen or do not.

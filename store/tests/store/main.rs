@@ -1,9 +1,8 @@
-//! The store through its door: etcd's semantics, watches, leases, restarts, crashes.
+//! The store through its door: etcd's semantics, watches, leases, restarts.
 #![allow(clippy::unwrap_used)]
 
 mod common;
 
-mod crash;
 mod lease;
 mod restart;
 mod semantics;

@@ -1,0 +1,35 @@
+//! Choices that follow from a seed.
+
+use bytes::Bytes;
+
+/// splitmix64: enough for choices, and the same on every machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+
+    pub(crate) fn one_in(&mut self, count: u64) -> bool {
+        self.below(count) == 0
+    }
+
+    /// A value that no other call makes, of a size that now and then needs a segment of its own.
+    pub(crate) fn value(&mut self) -> Bytes {
+        let length = match self.below(60) {
+            0 => 6_000,
+            1..=4 => 1_200,
+            _ => 8 + self.below(160),
+        };
+        (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(length as usize).collect()
+    }
+}
