@@ -39,6 +39,10 @@ mod recovery;
 mod store;
 mod view;
 
+#[cfg(feature = "planted-bugs")]
+pub mod planted;
+#[cfg(not(feature = "planted-bugs"))]
+mod planted;
 mod pulse;
 mod sync;
 

@@ -11,6 +11,7 @@ use super::options::Options;
 use super::pin::Era;
 use crate::disk::{Disk, DiskFile};
 use crate::limits::{PREPARE_RETRY_MS, SEGMENT_CHUNK_BYTES, SPARE_SEGMENTS_MAX, SPARE_SEGMENTS_READY};
+use crate::planted::{Bug, is_planted};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::io;
@@ -142,7 +143,9 @@ impl Segments {
         };
         let to = self.dir.join(segment_name(header.sequence));
         self.disk.rename(&self.dir.join(spare_name(spare.number)), &to)?;
-        self.disk.sync_dir(&self.dir)?;
+        if !is_planted(Bug::SkippedDirectorySync) {
+            self.disk.sync_dir(&self.dir)?;
+        }
         let header = SegmentHeader { recycled: spare.recycled, ..header };
         Ok(Arc::new(Segment { header, file: spare.file }))
     }

@@ -7,6 +7,7 @@ use super::format::SegmentHeader;
 use super::point::LogPoint;
 use super::segments::{Preparer, Segment, Segments};
 use crate::disk::DirLock;
+use crate::planted::{Bug, is_planted};
 use std::io;
 use std::sync::Arc;
 
@@ -64,8 +65,12 @@ impl Syncer {
             Some(header) => self.begin(header, &mut run.bytes)?,
             None => self.segments.get(run.at.segment).ok_or(io::ErrorKind::NotFound)?,
         };
+        let syncs_too_early = is_planted(Bug::AckBeforeSync);
+        if syncs_too_early {
+            segment.file.sync_data()?;
+        }
         segment.file.write_all_at(&run.bytes, u64::from(run.at.offset))?;
-        if self.segments.options.fsync {
+        if self.segments.options.fsync && !syncs_too_early {
             segment.file.sync_data()?;
         }
         if run.header.is_some() {

@@ -6,6 +6,7 @@
 
 use super::state::{HistoryEvent, State};
 use super::version::{Key, Version};
+use crate::planted::{Bug, is_planted};
 use crate::revision::Revision;
 use std::ops::Bound;
 
@@ -45,7 +46,8 @@ impl Compaction {
                     drop_version(state, &event.key, previous.clone(), dropped);
                 }
             }
-            if revision.main < self.through {
+            let forgets = is_planted(Bug::DeleteDroppedAtCompaction) && event.version.is_tombstone();
+            if revision.main < self.through || forgets {
                 state.by_revision.remove(&revision);
                 if event.version.is_tombstone() {
                     if state.by_key.get(&*event.key).is_some_and(|newest| newest.revision() == revision) {

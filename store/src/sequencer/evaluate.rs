@@ -6,6 +6,7 @@ use crate::key_range::KeyRange;
 use crate::mvcc::{
     self, DeleteRangeReply, DeleteRangeRequest, Key, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
 };
+use crate::planted::{Bug, is_planted};
 
 /// # Errors
 /// Empty key, unknown lease, or `ignore_*` on an absent key.
@@ -65,6 +66,9 @@ fn run(commit: &mut Commit<'_>, request: &TxnRequest, path: &Path) -> Result<Txn
     let mut nested = path.nested.iter();
     let mut replies = Vec::new();
     for op in mvcc::branch(request, path.succeeded) {
+        if is_planted(Bug::TxnOverTwoRevisions) {
+            commit.begin_revision();
+        }
         let reply = match op {
             Op::Range(range) => OpReply::Range(commit.range(range)?),
             Op::Put(request) => OpReply::Put(put(commit, request)?),

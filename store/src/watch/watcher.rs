@@ -5,6 +5,7 @@ use super::Publication;
 use crate::error::RequestError;
 use crate::key_range::KeyRange;
 use crate::mvcc::{HistoryEvent, State, tombstone};
+use crate::planted::{Bug, is_planted};
 use crate::revision::Revision;
 use crate::sync::Arc;
 use bytes::Bytes;
@@ -113,6 +114,12 @@ impl Watcher {
             Err(unreadable) => return WatchStep::Unreadable(unreadable),
         };
         self.next = seen + 1;
+        if is_planted(Bug::DuplicateOnResync) && seen < revision {
+            self.next = seen;
+        }
+        if is_planted(Bug::EarlyProgress) {
+            self.synced = Some(revision);
+        }
         if events.is_empty() {
             self.synced = Some(revision);
             return WatchStep::Synced { revision };

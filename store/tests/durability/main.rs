@@ -14,3 +14,4 @@ mod life;
 mod workload;
 
 mod crash;
+mod planted;
