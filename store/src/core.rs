@@ -1,4 +1,5 @@
-//! What the store's threads share, and what they do besides writing batches: expiry, compaction, checkpoints, cleaning.
+//! What the store's threads share, and what they do besides writing batches: expiry, compaction, checkpoints. `cleaning`
+//! adds the rest.
 
 use crate::checkpoint::Checkpoint;
 use crate::clock::Clock;
@@ -6,16 +7,12 @@ use crate::config::Config;
 use crate::error::RequestError;
 use crate::index::Backend;
 use crate::lease::{granted_s, row_id};
-use crate::limits::{
-    CHECKPOINT_DIRTY_MAX, CLEANING_COMMITS_IN_FLIGHT_MAX, CLEANING_SEGMENTS_PER_ROUND_MAX,
-    LEASE_EXPIRIES_PER_CHECK_MAX, LOG_PERCENT_OF_LIVE_MAX, LOG_SEGMENTS_FREE,
-};
-use crate::log::{CleanError, Cleaner, Table};
+use crate::limits::{CHECKPOINT_DIRTY_MAX, LEASE_EXPIRIES_PER_CHECK_MAX};
+use crate::log::{Cleaner, Table};
 use crate::mvcc::State;
 use crate::recovery::Indexed;
-use crate::sequencer::{self, CheckpointWork, Copied, Sequencer, Ticket};
+use crate::sequencer::{self, CheckpointWork, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, lock};
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// See the module.
@@ -100,23 +97,21 @@ impl Core {
         Ok(done)
     }
 
-    /// One round. Without `force`, a checkpoint is made only when one is due.
-    pub(crate) fn maintain(&self, force: bool) -> Result<(), RequestError> {
-        self.compact_physically()?;
+    /// One round of compaction, checkpoint and cleaning, until nothing is left to do or `halt` says so. With `force`, a
+    /// checkpoint is made that is not due.
+    pub(crate) fn maintain(&self, force: bool, halt: &dyn Fn() -> bool) -> Result<(), RequestError> {
         let mut checkpoint = lock(&self.checkpoint);
-        if force {
-            self.make_checkpoint(&mut checkpoint)?;
-        }
-        for _ in 0..CLEANING_SEGMENTS_PER_ROUND_MAX {
-            // Before each, as cleaning writes too and takes its time: what a start replays stays bounded.
-            if self.is_due(&checkpoint) {
+        let mut forced = force;
+        loop {
+            // Before each segment, as cleaning writes too and takes its time: what a start replays stays bounded.
+            self.compact_physically()?;
+            if std::mem::take(&mut forced) || self.is_due(&checkpoint) {
                 self.make_checkpoint(&mut checkpoint)?;
             }
-            if !self.clean_segment(&mut checkpoint)? {
-                break;
+            if halt() || !self.clean_segment(&mut checkpoint, halt)? {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn is_due(&self, checkpoint: &Checkpoint) -> bool {
@@ -135,7 +130,7 @@ impl Core {
     }
 
     /// Brings the index up to the log's end of this moment.
-    fn make_checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<(), RequestError> {
+    pub(crate) fn make_checkpoint(&self, checkpoint: &mut Checkpoint) -> Result<(), RequestError> {
         checkpoint.made_at = self.clock.monotonic();
         if checkpoint.failed {
             // Nobody will ask: the next start rebuilds the index.
@@ -154,91 +149,6 @@ impl Core {
         }
         Ok(())
     }
-
-    /// Moves what is live of the oldest segment to the tail and frees it. False if there is nothing to do.
-    fn clean_segment(&self, checkpoint: &mut Checkpoint) -> Result<bool, RequestError> {
-        let end = self.sequencer.with(|evaluator| evaluator.log_end());
-        let segments = self.cleaner.segments(end);
-        let slack = LOG_SEGMENTS_FREE * u64::from(self.config.segment_bytes);
-        let next =
-            self.sequencer.with(|evaluator| evaluator.live.next_to_clean(&segments, LOG_PERCENT_OF_LIVE_MAX, slack));
-        let Some(segment) = next else { return Ok(false) };
-        if let Err(error) = self.move_live(segment) {
-            return match error {
-                Moving::Refused(RequestError::TooManyRequests) => Ok(false),
-                Moving::Refused(error) => Err(error),
-                Moving::Unreadable(error) => {
-                    // Nothing is lost: its live versions are in memory. But it cannot be freed either.
-                    tracing::error!(segment, %error, "a segment of the commit log cannot be cleaned");
-                    Ok(false)
-                }
-            };
-        }
-        if checkpoint.point().segment <= segment && !checkpoint.failed {
-            // Or the next start would have to rebuild the index: its point would be gone.
-            self.make_checkpoint(checkpoint)?;
-        }
-        match self.cleaner.free_segment(segment) {
-            Ok(()) => {
-                // Published, so that the states that held the file go and it can be used again.
-                let mut entered = self.sequencer.enter()?;
-                entered.freed();
-                entered.nudge();
-                Ok(true)
-            }
-            Err(CleanError::Stopped(fatal)) => {
-                self.sequencer.stop(&fatal.to_string());
-                Err(RequestError::Stopped(fatal.to_string()))
-            }
-            Err(error) => {
-                tracing::error!(segment, %error, "a segment of the commit log cannot be freed");
-                Ok(false)
-            }
-        }
-    }
-
-    /// Appends what is live of a segment again; returns when that is durable and published.
-    fn move_live(&self, segment: u64) -> Result<(), Moving> {
-        let mut refused = Ok(());
-        let mut copied = Vec::new();
-        let mut records = 0_usize;
-        let scanned = self.cleaner.scan_segment(segment, &mut |replayed| {
-            refused = self.move_record(replayed, &mut records, &mut copied);
-            if refused.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        refused.map_err(Moving::Refused)?;
-        scanned.map_err(Moving::Unreadable)?;
-        self.copied(&mut copied).map_err(Moving::Refused)
-    }
-
-    fn move_record(
-        &self,
-        replayed: crate::log::Replayed,
-        records: &mut usize,
-        copied: &mut Vec<Copied>,
-    ) -> Result<(), RequestError> {
-        let mut entered = self.sequencer.enter()?;
-        let Some(more) = entered.relocate(replayed)? else { return Ok(()) };
-        drop(entered.push());
-        copied.extend(more);
-        *records += 1;
-        // Cleaning must not fill the backlog that clients need.
-        if records.is_multiple_of(CLEANING_COMMITS_IN_FLIGHT_MAX) { self.copied(copied) } else { Ok(()) }
-    }
-
-    /// Waits until the copies are durable, then tells the versions that they lie there.
-    fn copied(&self, copied: &mut Vec<Copied>) -> Result<(), RequestError> {
-        let entered = self.sequencer.enter()?;
-        Ticket::new(entered.settle()).wait()?;
-        let copied = std::mem::take(copied);
-        self.sequencer.with(|evaluator| evaluator.copied(copied));
-        Ok(())
-    }
-}
-
-enum Moving {
-    Refused(RequestError),
-    Unreadable(CleanError),
 }
 
 /// Leases of a state, with their granted TTL in seconds.

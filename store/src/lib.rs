@@ -32,6 +32,7 @@ pub mod sequencer;
 pub mod watch;
 
 mod checkpoint;
+mod cleaning;
 mod core;
 mod guarded;
 mod import;

@@ -15,14 +15,30 @@ pub const LEASE_EXPIRY_INTERVAL_MS: u64 = 500;
 pub const LEASE_EXPIRIES_PER_CHECK_MAX: usize = 500;
 /// History events looked at in one slice of a compaction, under the sequencer's lock.
 pub const COMPACTION_SLICE_EVENTS: usize = 1_000;
-/// Records that cleaning has in the writer's queue at most, so that clients find room in it.
-pub const CLEANING_COMMITS_IN_FLIGHT_MAX: usize = 256;
-/// Segments cleaned in one round of maintenance.
-pub const CLEANING_SEGMENTS_PER_ROUND_MAX: usize = 4;
-/// The log is cleaned while its frames take more than this share of the live bytes, in percent.
+/// Versions and rows that cleaning copies in one hold of the sequencer's lock, into one record.
+pub const CLEANING_BATCH_PIECES: usize = 64;
+/// Bytes that it copies so, about.
+pub const CLEANING_BATCH_BYTES: usize = 256 << 10;
+/// Batches that cleaning has on the way to the disk, when it is urgent; one otherwise.
+pub const CLEANING_BATCHES_IN_FLIGHT_MAX: usize = 8;
+/// How long cleaning rests after a batch when it is not urgent at all; the more urgent, the shorter.
+pub const CLEANING_PAUSE_MS_MAX: u64 = 4;
+/// The log is cleaned while its frames take more than this share of the live bytes, in percent …
+pub const LOG_PERCENT_OF_LIVE_GOAL: u64 = 150;
+/// … and so many segments.
+pub const LOG_SEGMENTS_GOAL: u64 = 1;
+/// Writes wait for cleaning while the log's frames take more than this share of the live bytes, in percent …
 pub const LOG_PERCENT_OF_LIVE_MAX: u64 = 200;
-/// Segments that the log may hold whatever little of them is live.
-pub const LOG_SEGMENTS_FREE: u64 = 4;
+/// … and so many segments.
+pub const LOG_SEGMENTS_MAX: u64 = 2;
+/// So many segments above that, they wait longest.
+pub const LOG_SEGMENTS_SLOWEST: u64 = 2;
+/// The longest wait for a MiB: cleaning frees more than 16 MiB/s.
+pub const WRITE_DELAY_MS_PER_MIB_MAX: u64 = 64;
+/// The longest wait of one batch: who has more than 32 MiB in flight is not slowed further.
+pub const WRITE_DELAY_MS_MAX: u64 = 2_000;
+/// How often the log writer looks whether a batch has waited long enough.
+pub const WRITE_DELAY_STEP_MS: u64 = 1;
 /// How often the maintenance thread looks for work.
 pub const MAINTENANCE_INTERVAL_MS: u64 = 250;
 /// Changes of index rows that may wait for a checkpoint; above, one is made at once.
@@ -59,8 +75,8 @@ pub const SEGMENT_GROWTH: u32 = 4;
 /// Segments that are zero-filled ahead of use.
 pub const SPARE_SEGMENTS_READY: usize = 1;
 
-/// Freed segments that wait for recycling; the rest is deleted.
-pub const SPARE_SEGMENTS_MAX: usize = 4;
+/// Freed segments that wait for recycling, beside what is ready; the rest is deleted.
+pub const SPARE_SEGMENTS_MAX: usize = 1;
 
 /// One write or read of a bulk operation on a segment (zero-filling, recovery).
 pub const SEGMENT_CHUNK_BYTES: usize = 1 << 20;

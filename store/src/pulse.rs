@@ -32,6 +32,11 @@ impl Pulse {
         self.changed.notify_all();
     }
 
+    /// Whether the thread is to end: it may be asked in the middle of a long beat.
+    pub(crate) fn is_stopped(&self) -> bool {
+        lock(&self.state).stopped
+    }
+
     /// Ends the thread at its next beat, which is now.
     pub(crate) fn stop(&self) {
         lock(&self.state).stopped = true;

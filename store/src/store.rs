@@ -111,7 +111,7 @@ impl Store {
             deadlines.start(id, granted_s, now);
         }
         let evaluator = Evaluator::new(state, deadlines, parts.appender, live, dirty);
-        let sequencer = Sequencer::new(evaluator, parts.syncer, clock.clone());
+        let sequencer = Sequencer::new(evaluator, parts.syncer, clock.clone(), config.background);
         let background = config.background;
         let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, indexed));
         let inner = Inner { core: core.clone(), replicas: OnceLock::new(), threads: Mutex::new(Threads::default()) };
@@ -122,9 +122,10 @@ impl Store {
         if background {
             let expiry = core.clone();
             let beat = Duration::from_millis(LEASE_EXPIRY_INTERVAL_MS);
-            threads.paced.push(paced("lease-expiry", beat, move || expiry.expire_leases().is_ok())?);
+            threads.paced.push(paced("lease-expiry", beat, move |_| expiry.expire_leases().is_ok())?);
             let beat = Duration::from_millis(MAINTENANCE_INTERVAL_MS);
-            let maintenance = paced("maintenance", beat, move || core.maintain(false).is_ok())?;
+            let maintenance =
+                paced("maintenance", beat, move |pulse| core.maintain(false, &|| pulse.is_stopped()).is_ok())?;
             threads.maintenance = Some(maintenance.0.clone());
             threads.paced.push(maintenance);
         }
@@ -369,7 +370,7 @@ impl Store {
     /// # Errors
     /// [`RequestError::Stopped`].
     pub fn maintain(&self) -> Result<(), RequestError> {
-        self.0.core.maintain(true)
+        self.0.core.maintain(true, &|| false)
     }
 
     pub(crate) fn sequencer(&self) -> &Sequencer {
@@ -389,7 +390,8 @@ impl Inner {
             let _ = thread.join();
         }
         let Some(writer) = threads.writer.take() else { return };
-        if let Err(error) = self.core.maintain(true) {
+        // A checkpoint; cleaning can wait for the next start.
+        if let Err(error) = self.core.maintain(true, &|| true) {
             tracing::warn!(%error, "no checkpoint at the end; the next start reads more of the commit log");
         }
         self.core.sequencer.close();
@@ -439,10 +441,10 @@ fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<thre
 fn paced(
     name: &'static str,
     interval: Duration,
-    mut run: impl FnMut() -> bool + Send + 'static,
+    mut run: impl FnMut(&Pulse) -> bool + Send + 'static,
 ) -> Result<(Arc<Pulse>, thread::JoinHandle<()>), OpenError> {
     let pulse = Arc::new(Pulse::default());
     let beat = pulse.clone();
-    let thread = spawn(name, move || while beat.next(interval) && run() {})?;
+    let thread = spawn(name, move || while beat.next(interval) && run(&beat) {})?;
     Ok((pulse, thread))
 }

@@ -10,7 +10,7 @@
 //! seam live inside the evaluator. Only the writer's lock is held while the disk is waited for, and only by who took
 //! the batch: nobody waits for it.
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread;
 pub(crate) use std::thread::ThreadId;

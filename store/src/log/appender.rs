@@ -8,7 +8,7 @@ use super::format::{
 use super::options::Options;
 use super::point::LogPoint;
 use super::record::{Position, Record};
-use super::segments::Segments;
+use super::segments::{SegmentInfo, Segments};
 use crate::limits::FRAME_PAYLOAD_BYTES_MAX;
 use std::sync::Arc;
 use thiserror::Error;
@@ -66,6 +66,11 @@ impl Batch {
     /// The log's end once this batch is durable.
     pub fn end(&self) -> LogPoint {
         self.end
+    }
+
+    /// Whether it begins a segment.
+    pub(crate) fn begins_segment(&self) -> bool {
+        self.runs.iter().any(|run| run.header.is_some())
     }
 
     /// Bytes that will be written.
@@ -172,6 +177,16 @@ impl Appender {
     /// Bytes in the batch that is being filled.
     pub fn pending_bytes(&self) -> usize {
         self.runs.iter().map(|run| run.bytes.len()).sum()
+    }
+
+    /// What a segment's file takes, once the log is large enough for whole ones.
+    pub(crate) fn segment_bytes(&self) -> u32 {
+        self.options.segment_bytes
+    }
+
+    /// The segments that are written, oldest first; the newest one's end is the batch's, unless the batch goes beyond it.
+    pub(crate) fn segments(&self) -> Vec<SegmentInfo> {
+        self.segments.infos(self.end.offset)
     }
 
     /// Where the next frame begins, durable or not.

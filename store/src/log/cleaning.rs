@@ -1,9 +1,7 @@
 //! Gives segments back. Comes from the store's cleaning task, goes through `sequencer` to `appender`, then back here.
 //!
 //! The log is a circle: only the **oldest** segment is ever cleaned. What of it is still live is appended again at the
-//! tail (versions as [`Moved`], rows as ordinary table writes with their current value), by the sequencer, under its
-//! lock, so that nothing can supersede a row between the look and the copy. When those records are durable and
-//! published, [`Cleaner::free_segment`] gives the file back.
+//! tail (`relocation`). When those records are durable and published, [`Cleaner::free_segment`] gives the file back.
 //!
 //! Why nothing is lost, and nothing dead comes back:
 //! - Nothing live is in the segment when it is freed, since everything live was durable in a newer one before.
@@ -19,13 +17,11 @@
 
 use super::codec::CodecError;
 use super::failure::Fatal;
-use super::record::{Event, Moved, Position, Record, Table, TableWrite};
+use super::record::Position;
 use super::replay::Replayed;
 use super::segments::{SegmentInfo, Segments};
 use super::walk::Walk;
 use crate::limits::LIVE_OVERHEAD_BYTES;
-use crate::revision::Revision;
-use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -108,48 +104,23 @@ impl LiveBytes {
         self.by_segment.get(&segment).copied().unwrap_or_default()
     }
 
-    /// The segment to clean next: the oldest, if the log's frames take more than `factor_percent` of the live bytes,
-    /// plus `slack_bytes` (two segments are enough to end: the newest is never cleaned). A factor of 200 keeps the log
-    /// within twice the live bytes and copies, in the long run, one byte for each byte that it frees. An oldest segment
-    /// without live bytes is always freed: that costs nothing.
-    pub fn next_to_clean(&self, segments: &[SegmentInfo], factor_percent: u64, slack_bytes: u64) -> Option<u64> {
+    /// The segment to clean next: the oldest, if the log's frames take more than `allowed`. Above the live bytes and one
+    /// segment, that ends after one turn of the circle at most: the newest is never cleaned. Where `allowed` is twice the
+    /// live bytes, cleaning copies at most one byte for each that it frees, in the long run; at one and a half, two.
+    /// An oldest segment without live bytes is always freed: that costs nothing.
+    pub fn next_to_clean(&self, segments: &[SegmentInfo], allowed: u64) -> Option<u64> {
         let [oldest, _, ..] = segments else { return None };
-        let used: u64 = segments.iter().map(|segment| u64::from(segment.end)).sum();
-        let allowed = self.total.saturating_mul(factor_percent.max(100)) / 100;
-        (self.of(oldest.sequence) == 0 || used > allowed.saturating_add(slack_bytes)).then_some(oldest.sequence)
+        (self.of(oldest.sequence) == 0 || used_bytes(segments) > allowed).then_some(oldest.sequence)
     }
+}
+
+/// Bytes that the frames of some segments take.
+pub fn used_bytes(segments: &[SegmentInfo]) -> u64 {
+    segments.iter().map(|segment| u64::from(segment.end)).sum()
 }
 
 fn cost(position: Position, key_bytes: usize) -> u64 {
     u64::from(position.length) + key_bytes as u64 + LIVE_OVERHEAD_BYTES
-}
-
-/// Who knows what is live: the sequencer's newest state.
-pub trait Liveness {
-    /// Whether the version that lies at `at` is still needed. None: it was compacted, or moved already. Some: it is to
-    /// be moved, and the main revision that superseded it, if one has.
-    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<Option<i64>>;
-
-    /// Whether the row's current value is the one that lies at `at`.
-    fn row(&self, table: Table, key: &Bytes, at: Position) -> bool;
-}
-
-/// What of a record has to be appended again before its segment is freed; None if nothing of it is live. Pure: call
-/// and append the result under the sequencer's lock.
-pub fn relocate(replayed: Replayed, liveness: &dyn Liveness) -> Option<Record> {
-    let Replayed { record, appended } = replayed;
-    let events = record.events.into_iter().zip(appended.events);
-    let moved = record.moved.into_iter().map(|moved| moved.event).zip(appended.moved);
-    let live = |(event, at): (Event, Position)| {
-        let superseded_at = liveness.version(&event.key, event.revision, at)?;
-        Some(Moved { event, superseded_at })
-    };
-    let rows = record.tables.into_iter().zip(appended.tables);
-    let rows = rows.filter(|(row, at)| row.value.is_some() && liveness.row(row.table, &row.key, *at));
-    let moved: Vec<Moved> = events.chain(moved).filter_map(live).collect();
-    let tables: Vec<TableWrite> = rows.map(|(row, _)| row).collect();
-    let record = Record { moved, tables, ..Record::default() };
-    (record != Record::default()).then_some(record)
 }
 
 /// Scans and frees segments. Owned by the cleaning task.

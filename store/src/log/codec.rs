@@ -73,19 +73,19 @@ pub(crate) fn encode(record: &Record, payload: LogPoint, out: &mut Vec<u8>) -> P
     pieces
 }
 
-/// An upper bound of the payload's length.
+/// An upper bound of the payload's length, also of any part of the record that cleaning copies.
 pub(crate) fn encoded_len_max(record: &Record) -> usize {
     let event = |event: &Event| {
         let value = match &event.kind {
             EventKind::Put(kv) => kv.len() + 9,
             EventKind::Delete => 0,
         };
-        1 + 20 + 5 + event.key.len() + value
+        1 + 20 + 5 + event.key.len() + value + 10
     };
     let tables = record.tables.iter().map(|w| 2 + 5 + w.key.len() + w.value.as_ref().map_or(0, |v| v.len() + 9));
     40 + record.events.iter().map(event).sum::<usize>()
         + tables.sum::<usize>()
-        + record.moved.iter().map(|moved| event(&moved.event) + 10).sum::<usize>()
+        + record.moved.iter().map(|moved| event(&moved.event)).sum::<usize>()
 }
 
 /// Reads a payload that lies at `at`. Keys are copied; values share the payload's memory.

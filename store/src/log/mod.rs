@@ -2,7 +2,7 @@
 //!
 //! A [`Record`] goes through these files in this order: `appender` puts it into a frame of the batch in memory,
 //! `syncer` makes the batch durable, `reader` serves its pieces, `recovery` replays it after a restart, `cleaning`
-//! gives its segment back. `format` draws what is on the disk.
+//! gives its segment back when `bound` says so, after `relocation` has saved what is live. `format` draws what is on the disk.
 
 mod point;
 mod record;
@@ -26,10 +26,13 @@ mod recovery;
 mod replay;
 mod walk;
 
+mod bound;
 mod cleaning;
+mod relocation;
 
 pub use appender::{AppendError, Appended, Appender, Batch};
-pub use cleaning::{CleanError, Cleaner, LiveBytes, Liveness, relocate};
+pub use bound::Bound;
+pub use cleaning::{CleanError, Cleaner, LiveBytes, used_bytes};
 pub use codec::CodecError;
 pub use failure::Fatal;
 pub use open_error::OpenError;
@@ -38,6 +41,9 @@ pub use point::LogPoint;
 pub use reader::{ReadError, ReadPin, Reader};
 pub use record::{Event, EventKind, Moved, Position, Record, Table, TableWrite};
 pub use recovery::{Log, Parts, Recovery};
+pub use relocation::{Candidates, Liveness, Relocated};
 pub use replay::{Progress, ReplaySummary, Replayed, Torn};
 pub use segments::SegmentInfo;
 pub use syncer::Syncer;
+
+pub(crate) use bound::delay;

@@ -162,15 +162,15 @@ impl State {
 
     /// The kept version with exactly this revision.
     pub(crate) fn version(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version)> {
-        let (key, newest) = self.newest(key)?;
-        let (version, _) = self.last_until(newest, revision)?;
-        (version.revision() == revision).then_some((key, version))
+        self.locate(key, revision).map(|(key, version, _)| (key, version))
     }
 
-    /// The main revision at which a kept version was superseded; None for the newest.
-    pub(crate) fn superseded_at(&self, key: &Key, revision: Revision) -> Option<i64> {
-        let newest = self.by_key.get(&**key)?;
-        self.last_until(newest, revision)?.1.map(|next| next.revision().main)
+    /// The same, with the main revision at which it was superseded; None for the newest.
+    pub(crate) fn locate(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version, Option<i64>)> {
+        let (key, newest) = self.newest(key)?;
+        let (version, next) = self.last_until(newest, revision)?;
+        let superseded_at = next.map(|next| next.revision().main);
+        (version.revision() == revision).then_some((key, version, superseded_at))
     }
 
     /// All kept versions of a key, the newest first.
@@ -326,13 +326,17 @@ mod tests {
             for main in through.max(2)..=1_001 {
                 let revision = Revision { main, sub: 0 };
                 assert_eq!(state.version_at(&newest, main).map(Version::revision), Some(revision));
-                assert_eq!(state.superseded_at(&key, revision), (main < 1_001).then_some(main + 1));
+                assert_eq!(superseded_at(&state, &key, revision), (main < 1_001).then_some(main + 1));
                 assert!(steps(&state, &newest, revision) <= 40, "{main}");
             }
             let kept: Vec<i64> = state.versions(&newest).map(|version| version.revision().main).collect();
             assert_eq!(kept, (through.max(2)..=1_001).rev().collect::<Vec<_>>());
             assert!(state.version(&key, Revision { main: through - 1, sub: 0 }).is_none());
         }
+    }
+
+    fn superseded_at(state: &State, key: &Key, revision: Revision) -> Option<i64> {
+        state.locate(key, revision)?.2
     }
 
     fn steps(state: &State, newest: &Version, until: Revision) -> usize {
@@ -352,8 +356,8 @@ mod tests {
         let before = state.by_key.get(&*key).unwrap().clone();
         let revision = Revision { main: 12, sub: 0 };
         state.apply(key.clone(), Version::tombstone(revision));
-        assert_eq!(state.superseded_at(&key, before.revision()), Some(12));
+        assert_eq!(superseded_at(&state, &key, before.revision()), Some(12));
         state.revert(revision);
-        assert_eq!((state.superseded_at(&key, before.revision()), state.versions(&before).count()), (None, 10));
+        assert_eq!((superseded_at(&state, &key, before.revision()), state.versions(&before).count()), (None, 10));
     }
 }

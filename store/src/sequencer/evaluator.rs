@@ -7,11 +7,8 @@ use super::emit::Emit;
 use crate::error::RequestError;
 use crate::lease::Deadlines;
 use crate::limits::COMPACTION_SLICE_EVENTS;
-use crate::log::{AppendError, Appended, Appender, LiveBytes, Liveness, Position, Table, relocate};
-use crate::log::{Batch, LogPoint, Replayed};
+use crate::log::{AppendError, Appended, Appender, Batch, LiveBytes, LogPoint};
 use crate::mvcc::{Compaction, Key, State, Version};
-use crate::revision::Revision;
-use bytes::Bytes;
 
 /// See the module.
 #[derive(Debug)]
@@ -19,12 +16,14 @@ pub(crate) struct Evaluator {
     pub(crate) newest: State,
     pub(crate) deadlines: Deadlines,
     pub(crate) live: LiveBytes,
-    appender: Appender,
+    pub(super) appender: Appender,
     emit: Option<EmitSeam>,
-    dirty: Dirty,
+    pub(super) dirty: Dirty,
     compaction: Option<Compaction>,
     /// Versions of the batch that is being filled: their values may leave memory once it is durable.
     fresh: Vec<Version>,
+    /// Bytes of the batch that is being filled that cleaning copied.
+    pub(super) copied_bytes: usize,
 }
 
 struct EmitSeam(Box<dyn Emit>);
@@ -40,6 +39,10 @@ impl std::fmt::Debug for EmitSeam {
 pub(crate) struct Sealed {
     pub(crate) batch: Option<Batch>,
     pub(crate) state: State,
+    /// Bytes of the batch that are clients' own.
+    pub(crate) client_bytes: usize,
+    /// How much such bytes are slowed from now on, if that was looked at: when a segment begins.
+    pub(crate) slowness: Option<u64>,
     fresh: Vec<Version>,
 }
 
@@ -49,14 +52,6 @@ impl Sealed {
         let (fresh, cache) = (std::mem::take(&mut self.fresh), self.state.values.cache().clone());
         move || cache.admit_resident(fresh)
     }
-}
-
-/// A version that cleaning copied; it lies at its old place until the copy is durable.
-#[derive(Debug)]
-pub(crate) struct Copied {
-    key: Key,
-    version: Version,
-    to: Position,
 }
 
 /// What a checkpoint has to bring into the index.
@@ -70,7 +65,17 @@ pub(crate) struct CheckpointWork {
 
 impl Evaluator {
     pub(crate) fn new(newest: State, deadlines: Deadlines, appender: Appender, live: LiveBytes, dirty: Dirty) -> Self {
-        Evaluator { newest, deadlines, live, appender, emit: None, dirty, compaction: None, fresh: Vec::new() }
+        Evaluator {
+            newest,
+            deadlines,
+            live,
+            appender,
+            emit: None,
+            dirty,
+            compaction: None,
+            fresh: Vec::new(),
+            copied_bytes: 0,
+        }
     }
 
     pub(crate) fn set_emit(&mut self, emit: Box<dyn Emit>) {
@@ -127,7 +132,10 @@ impl Evaluator {
 
     pub(crate) fn seal(&mut self) -> Sealed {
         let fresh = std::mem::take(&mut self.fresh);
-        Sealed { batch: self.appender.take_batch(), state: self.newest.clone(), fresh }
+        let client_bytes = self.appender.pending_bytes() - std::mem::take(&mut self.copied_bytes);
+        let batch = self.appender.take_batch();
+        let slowness = batch.as_ref().filter(|batch| batch.begins_segment()).map(|_| self.slowness());
+        Sealed { batch, state: self.newest.clone(), client_bytes, slowness, fresh }
     }
 
     /// The mark of an orderly stop, as a batch of its own.
@@ -164,52 +172,6 @@ impl Evaluator {
     pub(crate) fn begin_checkpoint(&mut self) -> CheckpointWork {
         let dirty = std::mem::take(&mut self.dirty);
         CheckpointWork { dirty, state: self.newest.clone(), point: self.appender.end() }
-    }
-
-    /// Copies what is live of an old record to the log's tail; None if nothing is. Call [`Evaluator::copied`] with the
-    /// versions once that is durable: until then they are read at their old places.
-    pub(crate) fn relocate(&mut self, replayed: Replayed) -> Result<Option<Vec<Copied>>, RequestError> {
-        let Some(record) = relocate(replayed, &NewestLiveness(&self.newest)) else { return Ok(None) };
-        let appended = self.appender.append(&record).map_err(append_refused)?;
-        let copied = record.moved.iter().zip(&appended.moved).filter_map(|(moved, to)| {
-            let (key, version) = self.newest.version(&moved.event.key, moved.event.revision)?;
-            Some(Copied { key: key.clone(), version: version.clone(), to: *to })
-        });
-        let copied = copied.collect();
-        for (write, at) in record.tables.iter().zip(&appended.tables) {
-            let old = self.newest.row(write.table, &write.key).and_then(|row| row.position());
-            let value = write.value.clone().unwrap_or_default();
-            let row = crate::mvcc::Row::recovered(value, *at);
-            self.newest.set_row(write.table, &write.key, Some(row));
-            self.dirty.rows.insert((write.table, write.key.clone()));
-            self.account_move(old, *at, &write.key);
-        }
-        Ok(Some(copied))
-    }
-
-    /// The copies are durable: from now on every state, old ones included, reads them.
-    pub(crate) fn copied(&mut self, copied: Vec<Copied>) {
-        for Copied { key, version, to } in copied {
-            let old = version.position();
-            version.set_position(to);
-            // Compaction may have dropped it meanwhile; then only old states have it.
-            if self.newest.version(&key, version.revision()).is_some() {
-                self.account_move(old, to, &key);
-                self.dirty.keys.push(key);
-            }
-        }
-    }
-
-    /// The oldest segment was freed; the newest state names nothing in it.
-    pub(crate) fn freed(&mut self) {
-        self.newest.values.renew_pin();
-    }
-
-    fn account_move(&mut self, old: Option<Position>, new: Position, key: &[u8]) {
-        self.live.added(new, key.len());
-        if let Some(old) = old {
-            self.live.removed(old, key.len());
-        }
     }
 
     fn append(&mut self, mut built: Built) -> Result<(), RequestError> {
@@ -258,23 +220,9 @@ fn emit_changes(emit: &mut dyn Emit, commit: &mut Commit<'_>) -> Result<(), Requ
     if commit.has_changes() { emit.emit(commit) } else { Ok(()) }
 }
 
-fn append_refused(refused: AppendError) -> RequestError {
+pub(super) fn append_refused(refused: AppendError) -> RequestError {
     match refused {
         AppendError::Stopped(fatal) => RequestError::Stopped(fatal.to_string()),
         too_large => RequestError::TooLarge(too_large.to_string()),
-    }
-}
-
-/// Answers cleaning from the newest state.
-struct NewestLiveness<'a>(&'a State);
-
-impl Liveness for NewestLiveness<'_> {
-    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<Option<i64>> {
-        let (key, version) = self.0.version(key, revision)?;
-        (version.position() == Some(at)).then(|| self.0.superseded_at(key, revision))
-    }
-
-    fn row(&self, table: Table, key: &Bytes, at: Position) -> bool {
-        self.0.row(table, key).is_some_and(|row| row.position() == Some(at))
     }
 }

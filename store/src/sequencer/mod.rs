@@ -9,9 +9,11 @@ mod evaluate;
 
 mod dirty;
 mod evaluator;
+mod relocation;
 
 mod completion;
 mod queue;
+mod throttle;
 mod ticket;
 
 #[allow(clippy::module_inception)]
@@ -26,5 +28,6 @@ pub use ticket::Ticket;
 
 pub(crate) use dirty::Dirty;
 pub(crate) use evaluate::{compact, delete_range, put, read_only_txn, revoke, txn};
-pub(crate) use evaluator::{CheckpointWork, Copied, Evaluator};
+pub(crate) use evaluator::{CheckpointWork, Evaluator};
+pub(crate) use relocation::{Copied, InState};
 pub(crate) use sequencer::Sequencer;

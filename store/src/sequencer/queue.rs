@@ -107,19 +107,18 @@ impl<T> CommitQueue<T> {
     pub(crate) fn next<B>(&self, seal: impl FnOnce(&mut T) -> B) -> Option<(B, Arc<Completion>)> {
         let mut shared = lock(&self.shared);
         loop {
-            if matches!(shared.phase, Phase::Stopped(_)) {
-                return None;
+            match shared.look() {
+                Look::Work => return Some(shared.take(seal)),
+                Look::End => return None,
+                Look::Nothing => shared = wait(&self.work, shared),
             }
-            if !shared.writing {
-                if shared.commits > 0 || shared.nudged {
-                    return Some(shared.take(seal));
-                }
-                if matches!(shared.phase, Phase::Closing) {
-                    return None;
-                }
-            }
-            shared = wait(&self.work, shared);
         }
+    }
+
+    /// As [`CommitQueue::next`], without waiting; None also when there is nothing to take.
+    pub(crate) fn next_now<B>(&self, seal: impl FnOnce(&mut T) -> B) -> Option<(B, Arc<Completion>)> {
+        let mut shared = lock(&self.shared);
+        matches!(shared.look(), Look::Work).then(|| shared.take(seal))
     }
 
     /// Ends the writing of the batch that was taken. Its completion has been completed.
@@ -146,7 +145,24 @@ impl<T> CommitQueue<T> {
     }
 }
 
+/// What the writer finds.
+enum Look {
+    Work,
+    Nothing,
+    End,
+}
+
 impl<T> Shared<T> {
+    fn look(&self) -> Look {
+        match self.phase {
+            Phase::Stopped(_) => Look::End,
+            _ if self.writing => Look::Nothing,
+            _ if self.commits > 0 || self.nudged => Look::Work,
+            Phase::Closing => Look::End,
+            Phase::Running => Look::Nothing,
+        }
+    }
+
     fn take<B>(&mut self, seal: impl FnOnce(&mut T) -> B) -> (B, Arc<Completion>) {
         self.taken = std::mem::take(&mut self.commits);
         self.nudged = false;

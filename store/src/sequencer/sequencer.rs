@@ -5,13 +5,14 @@ use super::commit::Commit;
 use super::completion::{Completion, Stopped};
 use super::evaluator::{Evaluator, Sealed};
 use super::queue::{CommitQueue, Entered, Pushed};
+use super::throttle::Throttle;
 use super::ticket::Ticket;
 use crate::clock::Clock;
 use crate::error::RequestError;
-use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX, INLINE_WRITE_US_MAX};
+use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX, INLINE_WRITE_US_MAX, WRITE_DELAY_STEP_MS};
 use crate::log::Syncer;
 use crate::mvcc::State;
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, Signal, Subscription, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, Signal, Subscription, lock, thread};
 use crate::watch::Publication;
 use std::time::Duration;
 
@@ -24,6 +25,10 @@ pub(crate) struct Sequencer {
     writer: Mutex<Option<Writer>>,
     /// The last batch took so little time that a client's thread may wait for the disk itself.
     is_quick: AtomicBool,
+    /// How much a batch is slowed because the log is larger than it may be: nanoseconds a MiB of clients' own bytes.
+    slowness: AtomicU64,
+    /// There is a thread that cleans the log; without one nobody would be helped by waiting.
+    is_cleaned: bool,
     clock: Arc<dyn Clock>,
     publication: Arc<Publication<State>>,
     /// Raised after a batch that wrote rows of shares was published.
@@ -38,13 +43,15 @@ struct Writer {
 }
 
 impl Sequencer {
-    pub(crate) fn new(evaluator: Evaluator, syncer: Syncer, clock: Arc<dyn Clock>) -> Sequencer {
+    pub(crate) fn new(evaluator: Evaluator, syncer: Syncer, clock: Arc<dyn Clock>, is_cleaned: bool) -> Sequencer {
         let published = evaluator.newest.clone();
         let (revision, share_writes) = (published.revision, published.share_writes);
         Sequencer {
             queue: CommitQueue::new(evaluator),
             writer: Mutex::new(Some(Writer { syncer, share_writes })),
             is_quick: AtomicBool::new(true),
+            slowness: AtomicU64::new(0),
+            is_cleaned,
             clock,
             publication: Arc::new(Publication::new(published, revision)),
             share_writes: Signal::new(share_writes),
@@ -85,12 +92,13 @@ impl Sequencer {
         if !changed {
             return Ok((result, Ticket::new(entered.settle())));
         }
-        let completion = if self.is_quick.load(Ordering::Relaxed) {
+        let completion = if self.is_quick.load(Ordering::Relaxed) && self.slowness.load(Ordering::Relaxed) == 0 {
             match entered.push_or_take(Evaluator::seal) {
                 Pushed::Waits(completion) => completion,
                 Pushed::Writes(sealed, completion) => {
                     let guard = StopOnPanic(self);
-                    self.write(sealed, &completion);
+                    // What is held goes with the throttle, at once: nobody is slowed who found nobody to wait for.
+                    self.write(sealed, &completion, &mut Throttle::default());
                     std::mem::forget(guard);
                     completion
                 }
@@ -111,6 +119,13 @@ impl Sequencer {
         self.queue.with(look)
     }
 
+    /// Says how much clients' bytes are slowed from now on.
+    pub(crate) fn slow(&self, slowness: u64) {
+        if self.is_cleaned {
+            self.slowness.store(slowness, Ordering::Relaxed);
+        }
+    }
+
     /// Lets the log writer drain and end.
     pub(crate) fn close(&self) {
         self.queue.close();
@@ -125,9 +140,11 @@ impl Sequencer {
     /// drained, or when the log failed.
     pub(crate) fn write_batches(&self) {
         let guard = StopOnPanic(self);
-        while let Some((sealed, completion)) = self.queue.next(Evaluator::seal) {
-            self.write(sealed, &completion);
+        let mut throttle = Throttle::default();
+        while let Some((sealed, completion)) = self.next(&mut throttle) {
+            self.write(sealed, &completion, &mut throttle);
         }
+        drop(throttle);
         if let Some(Writer { mut syncer, .. }) = lock(&self.writer).take()
             && syncer.fatal().is_none()
             && let Some(batch) = self.with(Evaluator::seal_closed)
@@ -138,8 +155,18 @@ impl Sequencer {
         std::mem::forget(guard);
     }
 
+    fn next(&self, throttle: &mut Throttle) -> Option<(Sealed, Arc<Completion>)> {
+        while throttle.release(self.clock.monotonic()) {
+            if let Some(taken) = self.queue.next_now(Evaluator::seal) {
+                return Some(taken);
+            }
+            thread::sleep(Duration::from_millis(WRITE_DELAY_STEP_MS));
+        }
+        self.queue.next(Evaluator::seal)
+    }
+
     /// Makes a batch durable, publishes it, and wakes who waits for it: in this order.
-    fn write(&self, mut sealed: Sealed, completion: &Completion) {
+    fn write(&self, mut sealed: Sealed, completion: &Arc<Completion>, throttle: &mut Throttle) {
         let admit_values = sealed.admission();
         let mut held = lock(&self.writer);
         let writer = held.as_mut().expect("invariant: no batch is taken once the queue is closed and drained");
@@ -152,6 +179,9 @@ impl Sequencer {
             self.queue.finish();
             return;
         }
+        if let Some(slowness) = sealed.slowness {
+            self.slow(slowness);
+        }
         let took = self.clock.monotonic().saturating_sub(began);
         self.is_quick.store(took <= Duration::from_micros(INLINE_WRITE_US_MAX), Ordering::Relaxed);
         let (revision, wrote) = (sealed.state.revision, sealed.state.share_writes);
@@ -160,7 +190,7 @@ impl Sequencer {
             self.share_writes.raise(wrote);
         }
         drop(held);
-        completion.complete(Ok(()));
+        throttle.complete(completion, self.slowness.load(Ordering::Relaxed), sealed.client_bytes as u64, began + took);
         self.queue.finish();
         admit_values();
     }

@@ -6,7 +6,7 @@
 use crate::rig::{DIR, Random, dir, options};
 use archipel_store::disk::SimulatedDisk;
 use archipel_store::log::{
-    Event, EventKind, LiveBytes, Liveness, Log, Parts, Position, Record, Replayed, Table, TableWrite, relocate,
+    Candidates, Event, EventKind, LiveBytes, Liveness, Log, Parts, Position, Record, Replayed, Table, TableWrite,
 };
 use archipel_store::revision::Revision;
 use bytes::Bytes;
@@ -99,9 +99,11 @@ impl Model {
 }
 
 impl Liveness for Model {
-    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<Option<i64>> {
+    type Kept = ();
+
+    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<((), Option<i64>)> {
         let (place, superseded_at) = self.places.get(&(key.clone(), revision.main))?;
-        (*place == at).then_some(*superseded_at)
+        (*place == at).then_some(((), *superseded_at))
     }
 
     fn row(&self, _: Table, key: &Bytes, at: Position) -> bool {
@@ -189,20 +191,30 @@ impl Site {
     fn next_to_clean(&self) -> Option<u64> {
         let parts = self.parts.as_ref().unwrap();
         let segments = parts.cleaner.segments(parts.syncer.durable());
-        self.model.live.next_to_clean(&segments, 150, 8 << 10)
+        self.model.live.next_to_clean(&segments, self.model.live.total() * 3 / 2 + (8 << 10))
     }
 
     /// One round of cleaning, as the store does it. False if the power is gone.
-    fn clean(&mut self) -> bool {
+    fn clean(&mut self, random: &mut Random) -> bool {
         let Some(oldest) = self.next_to_clean() else { return true };
         let cleaner = self.parts.as_ref().unwrap().cleaner.clone();
+        // As the store: what is dead now is passed over, the rest is looked at again when its batch is copied.
+        let earlier = self.model.clone();
+        let mut candidates = Candidates::default();
         let scanned = cleaner.scan_segment(oldest, &mut |replayed| {
-            if let Some(copy) = relocate(replayed, &self.model) {
-                self.append(copy);
-            }
+            candidates.add(replayed, &earlier);
             ControlFlow::Continue(())
         });
         scanned.unwrap();
+        while let Some(batch) = candidates.next_batch() {
+            // Clients go on between two batches.
+            if random.below(2) == 0 {
+                self.write(random);
+            }
+            if let Some(copy) = batch.relocate(&self.model) {
+                self.append(copy.record);
+            }
+        }
         if !self.free_early && !self.sync() {
             return false;
         }
@@ -228,7 +240,7 @@ fn lives(seed: u64, free_early: bool) -> Result<u64, String> {
         site.open()?;
         while site.parts.is_some() && !site.disk.is_cut() {
             (0..1 + random.below(3)).for_each(|_| site.write(&mut random));
-            if !site.sync() || !site.clean() {
+            if !site.sync() || !site.clean(&mut random) {
                 break;
             }
         }
@@ -276,7 +288,7 @@ fn cleaning_ends_with_the_log_within_its_factor() {
         let segments = parts.cleaner.segments(parts.syncer.durable()).len() as u64;
         let before = site.cleaned;
         while site.next_to_clean().is_some() {
-            assert!(site.clean());
+            assert!(site.clean(&mut random));
             assert!(site.cleaned - before <= segments + 1, "cleaning goes in circles");
         }
     }
