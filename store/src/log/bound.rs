@@ -54,7 +54,7 @@ impl Bound {
 
 /// How long a batch of so many bytes of clients' waits.
 pub(crate) fn delay(slowness: u64, bytes: u64) -> Duration {
-    let nanoseconds = u128::from(slowness) * u128::from(bytes) >> 20;
+    let nanoseconds = (u128::from(slowness) * u128::from(bytes)) >> 20;
     Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(u64::MAX)).min(Duration::from_millis(WRITE_DELAY_MS_MAX))
 }
 
