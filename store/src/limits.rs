@@ -72,6 +72,9 @@ pub const SEGMENT_FIRST_BYTES: u32 = 256 << 10;
 /// How many times larger than its predecessor a segment may be.
 pub const SEGMENT_GROWTH: u32 = 4;
 
+/// Largest last record of the log of which a start finds out whether one bit of it flipped. See `log::flipped`.
+pub const FLIP_SEARCH_BYTES_MAX: usize = 64 << 10;
+
 /// Segments that are zero-filled ahead of use.
 pub const SPARE_SEGMENTS_READY: usize = 1;
 

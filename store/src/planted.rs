@@ -3,6 +3,7 @@
 
 /// A mistake that a store of this kind could make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(not(feature = "planted-bugs"), allow(unreachable_pub))]
 pub enum Bug {
     /// A batch is acknowledged when it is written; the next one's write syncs it (etcd issue 14370).
     AckBeforeSync,

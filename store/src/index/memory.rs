@@ -28,6 +28,13 @@ impl MemoryIndex {
         state.rows = state.synced.clone();
     }
 
+    /// An index with the same rows that shares nothing with this one.
+    pub fn image(&self) -> MemoryIndex {
+        let State { rows, synced, marker } = &*self.state();
+        let copy = State { rows: rows.clone(), synced: synced.clone(), marker: *marker };
+        MemoryIndex { state: Arc::new(Mutex::new(copy)) }
+    }
+
     /// Changes one bit of some row: for tests of the digest.
     pub fn corrupt(&self, choice: usize) {
         let mut state = self.state();

@@ -42,7 +42,8 @@
 //! never spans segments (at a roll the old segment is synced before the new one is written). So a valid frame whose
 //! batch begins after X proves that everything up to X was durable. A bad frame at X is therefore *damage* (stop) if
 //! any such frame follows, or a newer segment does; else it is the *torn tail* of the last batch, which nobody was told
-//! is durable (cut and go on).
+//! is durable (cut and go on). The last batch of a site that was killed has nothing behind it: there a record is damaged
+//! if a single bit makes it whole (see `flipped`), and other damage to that one batch looks like a tear.
 //!
 //! The checksum of a frame begins with the log id, which no client knows: no value can be made to look like a frame.
 //!
@@ -227,7 +228,7 @@ impl FrameHeader {
     }
 }
 
-fn frame_crc(log_id: u64, at: LogPoint, middle: &[u8], payload: &[u8]) -> u32 {
+pub(crate) fn frame_crc(log_id: u64, at: LogPoint, middle: &[u8], payload: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&log_id.to_le_bytes());
     hasher.update(&at.segment.to_le_bytes());

@@ -12,6 +12,7 @@ mod format;
 
 mod failure;
 mod first;
+mod flipped;
 mod options;
 mod segments;
 
@@ -47,3 +48,4 @@ pub use segments::SegmentInfo;
 pub use syncer::Syncer;
 
 pub(crate) use bound::delay;
+pub use walk::Flip;

@@ -4,6 +4,7 @@
 use super::appender::{AppendState, Appender};
 use super::cleaning::Cleaner;
 use super::first::{FIRST_NAME, First};
+use super::flipped;
 use super::format::{HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, number_in, segment_name, spare_name};
 use super::open_error::OpenError;
 use super::options::Options;
@@ -12,7 +13,7 @@ use super::reader::Reader;
 use super::replay::{Progress, Replay, ReplaySummary, Replayed};
 use super::segments::{Preparer, Segment, SegmentInfo, Segments};
 use super::syncer::Syncer;
-use super::walk::Walk;
+use super::walk::{Flip, Walk};
 use crate::disk::{DirLock, Disk, DiskFile};
 use std::io;
 use std::path::Path;
@@ -133,6 +134,9 @@ impl Recovery {
         if let Some(torn) = summary.torn {
             tracing::warn!(at = %torn.at, bytes = torn.bytes, "cut an unfinished batch at the end of the commit log");
         }
+        if let Some(flip) = summary.mended {
+            tracing::warn!(at = %flip.at, bit = flip.bit, "a bit of the commit log had flipped; turned it back. Check the disk");
+        }
         if let Some(newest) = self.infos.last_mut() {
             newest.end = summary.end.offset;
         }
@@ -167,6 +171,9 @@ impl Recovery {
             let first = First { log_id: self.log_id, sequence: 1 };
             first.write(&*self.segments.disk, &self.segments.dir).map_err(self.io("writing", FIRST_NAME))?;
         }
+        if let Some(flip) = summary.mended {
+            self.turn(flip).map_err(self.io("mending", &segment_name(flip.at.segment)))?;
+        }
         let mut appender = Appender::new(&self.segments, state);
         let preparer = if self.segments.options.prepare_ahead {
             let started = Preparer::start(&self.segments);
@@ -181,6 +188,15 @@ impl Recovery {
         }
         self.segments.want_after(syncer.durable().segment);
         Ok(Parts { appender, syncer, reader: Reader::new(&self.segments), cleaner: Cleaner::new(&self.segments) })
+    }
+
+    /// Turns a bit on the disk.
+    fn turn(&self, Flip { at, bit }: Flip) -> io::Result<()> {
+        let segment = self.segments.get(at.segment).ok_or(io::ErrorKind::NotFound)?;
+        let mut byte = [0];
+        segment.file.read_exact_at(&mut byte, u64::from(at.offset))?;
+        segment.file.write_all_at(&byte.map(|byte| byte ^ 1 << bit), u64::from(at.offset))?;
+        segment.file.sync_data()
     }
 
     fn io(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> OpenError + use<> {
@@ -271,6 +287,11 @@ impl Recovery {
                 Err(OpenError::Foreign { path, reason })
             }
             // A file gets its name first and its header with its first batch, so the newest may have none yet.
+            Err(HeaderFault::Invalid)
+                if flipped::segment_header(&head).is_some_and(|whole| whole.sequence == sequence) =>
+            {
+                Err(damaged("its header is whole but for one bit"))
+            }
             Ok(_) | Err(HeaderFault::Invalid) if is_last => {
                 let expected = SegmentHeader {
                     sequence,

@@ -7,7 +7,7 @@ use super::open_error::OpenError;
 use super::point::LogPoint;
 use super::record::Record;
 use super::segments::Segment;
-use super::walk::{Frame, Walk};
+use super::walk::{Flip, Frame, Walk};
 use std::path::Path;
 
 /// A record as it lies in the log.
@@ -58,6 +58,9 @@ pub struct ReplaySummary {
     pub compact_revision: i64,
     /// The unfinished batch that was cut, if there was one.
     pub torn: Option<Torn>,
+    /// A bit of the last batch that flipped at rest and was turned back; [`Recovery::finish`](super::Recovery::finish)
+    /// turns it on the disk, too.
+    pub mended: Option<Flip>,
     /// The log was closed in an orderly way.
     pub closed: bool,
 }
@@ -96,14 +99,25 @@ impl Replay<'_> {
                 break;
             }
             if walk.next() < self.from {
-                let Some(kind) = walk.pass().map_err(reading)? else { break };
-                self.summary.closed = kind == FrameKind::Closed;
+                if let Some(kind) = walk.pass().map_err(reading)? {
+                    self.summary.closed = kind == FrameKind::Closed;
+                    continue;
+                }
+            } else if let Some(frame) = walk.step().map_err(reading)? {
+                self.frame(&frame, visit)?;
+                self.progress.done_bytes = done_before + u64::from(walk.next().offset);
+                progress(self.progress);
                 continue;
             }
-            let Some(frame) = walk.step().map_err(reading)? else { break };
-            self.frame(&frame, visit)?;
-            self.progress.done_bytes = done_before + u64::from(walk.next().offset);
-            progress(self.progress);
+            // Once: two of them are no accident.
+            let mends = ends_at.is_none() && self.summary.mended.is_none();
+            if !mends || walk.rest(header.recycled).map_err(reading)?.proof.is_some() {
+                break;
+            }
+            self.summary.mended = walk.mend().map_err(reading)?;
+            if self.summary.mended.is_none() {
+                break;
+            }
         }
         let end = walk.next();
         match ends_at {

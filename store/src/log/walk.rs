@@ -1,7 +1,8 @@
 //! Walks the frames of one segment. Used by `replay` and `cleaning`.
 
+use super::flipped;
 use super::format::{
-    FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, SegmentHeader, align,
+    FRAME_ALIGNMENT, FRAME_HEADER_BYTES, FrameHeader, FrameKind, SEGMENT_HEADER_BYTES, SegmentHeader, align, frame_crc,
 };
 use super::point::LogPoint;
 use super::segments::Segment;
@@ -47,6 +48,22 @@ impl Window {
         let from = (offset - self.start) as usize;
         Ok(self.bytes.get(from..from + length as usize))
     }
+
+    /// Turns a bit of what was read.
+    fn turn(&mut self, offset: u32, bit: u8) {
+        if let Some(byte) = offset.checked_sub(self.start).and_then(|at| self.bytes.get_mut(at as usize)) {
+            *byte ^= 1 << bit;
+        }
+    }
+}
+
+/// A bit that is not as it was written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flip {
+    /// Its byte.
+    pub at: LogPoint,
+    /// Which bit of it, from the lowest.
+    pub bit: u8,
 }
 
 /// Walks a segment's frames from its header on.
@@ -154,6 +171,31 @@ impl Walk {
         }
         rest.torn_bytes = u64::from(torn_end - end.offset);
         Ok(rest)
+    }
+
+    /// If the walk ended at a record that is whole but for one bit, turns that bit, here and not on the disk: the walk goes on.
+    /// Says where the bit is.
+    pub(crate) fn mend(&mut self) -> io::Result<Option<Flip>> {
+        let start = self.next;
+        let Some(head) = self.window.get(start.offset, FRAME_HEADER_BYTES)? else { return Ok(None) };
+        let Some((header, head, in_head)) = flipped::frame_header(head) else { return Ok(None) };
+        if header.kind != FrameKind::Record || !self.continues(&header) {
+            return Ok(None);
+        }
+        let bytes = FRAME_HEADER_BYTES.saturating_add(header.length);
+        let Some(frame) = self.window.get(start.offset, bytes)? else { return Ok(None) };
+        let (Some(middle), Some(payload)) = (head.get(4..20), frame.get(head.len()..)) else { return Ok(None) };
+        let difference = frame_crc(self.log_id, start, middle, payload) ^ header.crc;
+        let found = match in_head {
+            Some(bit) => (difference == 0).then_some(bit),
+            None => flipped::bit_in_frame(difference, payload.len()),
+        };
+        let Some(found) = found.filter(|found| !flipped::may_be_torn(frame, start.offset, found.byte)) else {
+            return Ok(None);
+        };
+        let at = LogPoint { offset: start.offset + found.byte as u32, ..start };
+        self.window.turn(at.offset, found.bit);
+        Ok(Some(Flip { at, bit: found.bit }))
     }
 
     /// How many bytes of zeros begin at the offset, in steps of a frame's alignment; None if all are to the end.

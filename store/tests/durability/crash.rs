@@ -74,7 +74,7 @@ fn open(site: &mut Site, random: &mut Random, tally: &mut Tally) -> Result<Store
     }
 }
 
-fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|number| number.parse().expect(name))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Event, Model, Version};
 use archipel_store::error::RequestError;
-use archipel_store::mvcc::{KeyValue, RangeRequest};
+use archipel_store::mvcc::{KeyValue, RangeReply, RangeRequest};
 use archipel_store::watch::{WatchEvent, WatchEventKind, WatchRequest, WatchStep, Watcher};
 use archipel_store::{Store, View};
 use bytes::Bytes;
@@ -66,7 +66,7 @@ pub(crate) fn judge_view(view: &View, model: &Model, depth: Depth) -> Verdict {
     follower.arrived(model)
 }
 
-fn everything(revision: i64) -> RangeRequest {
+pub(crate) fn everything(revision: i64) -> RangeRequest {
     RangeRequest {
         key: Bytes::from_static(ALL),
         range_end: Bytes::from_static(ALL),
@@ -77,6 +77,10 @@ fn everything(revision: i64) -> RangeRequest {
 
 fn judge_keys(view: &View, live: &BTreeMap<Bytes, Arc<Version>>, revision: i64) -> Verdict {
     let reply = view.range(&everything(revision)).map_err(|error| format!("a read at {revision} fails: {error}"))?;
+    judge_reply(&reply, live, revision)
+}
+
+pub(crate) fn judge_reply(reply: &RangeReply, live: &BTreeMap<Bytes, Arc<Version>>, revision: i64) -> Verdict {
     let right: Vec<Bytes> = live.iter().map(|(key, version)| version.encode(key)).collect();
     if reply.kvs != right {
         return Err(format!(

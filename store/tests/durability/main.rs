@@ -14,4 +14,5 @@ mod life;
 mod workload;
 
 mod crash;
+mod flips;
 mod planted;

@@ -72,6 +72,26 @@ fn a_bit_that_flips_at_rest_never_goes_unnoticed() {
     assert!(stopped > unused, "{stopped} stopped, {unused} hit unused bytes");
 }
 
+/// The last record of a site that was killed: nothing lies behind it that proves it durable.
+#[test]
+fn a_bit_that_flips_in_the_last_record_is_turned_back() {
+    let site = written(64 << 10, 30, 1, false);
+    let (_, last) = site.memory.records.last().unwrap().clone();
+    for offset in last.start.offset..last.end.offset - 8 {
+        let image = site.disk.image();
+        image.flip_bit(&segment_path(last.start.segment), u64::from(offset), offset as u8).unwrap();
+        let (recovery, summary, found) = replay(&image, &site.options).unwrap();
+        assert_prefix(&site, &found, records(&site), &format!("offset {offset}"));
+        assert_eq!((summary.torn, summary.mended.map(|flip| flip.at.offset)), (None, Some(offset)));
+        let parts = recovery.finish().unwrap();
+        let last = found.last().unwrap();
+        rig::check_positions(last, &|at| parts.reader.read(at).map_err(|error| error.to_string())).unwrap();
+        drop(parts);
+        let (_, summary, _) = replay(&image.image(), &site.options).unwrap();
+        assert_eq!(summary.mended, None, "the disk has it");
+    }
+}
+
 #[test]
 fn damage_names_the_segment_the_place_and_what_to_do() {
     let site = written(64 << 10, 20, 4, false);

@@ -111,10 +111,6 @@ impl Site {
         let opened = replay(&self.disk, &self.options).map_err(|error| format!("does not open: {error}"))?;
         let (recovery, summary, found) = opened;
         self.memory.check(&found)?;
-        let reader = recovery.reader();
-        for replayed in &found {
-            check_positions(replayed, &|at| reader.read(at).map_err(|error| error.to_string()))?;
-        }
         // An append that was not acknowledged may be there or not, but from now on it is what it is.
         self.memory.settle(&found);
         self.parts = match recovery.finish() {
@@ -122,6 +118,11 @@ impl Site {
             Err(_) if self.disk.is_cut() => None,
             Err(error) => return Err(format!("does not start: {error}")),
         };
+        // Only now: a start may have turned a bit back.
+        if let Some(parts) = &self.parts {
+            let read = |at| parts.reader.read(at).map_err(|error| error.to_string());
+            found.iter().try_for_each(|replayed| check_positions(replayed, &read))?;
+        }
         Ok(summary)
     }
 
