@@ -12,7 +12,7 @@ use crate::log::{Cleaner, Table};
 use crate::mvcc::State;
 use crate::recovery::Indexed;
 use crate::sequencer::{self, CheckpointWork, Sequencer, Ticket};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
 use std::time::Duration;
 
 /// See the module.
@@ -24,6 +24,8 @@ pub(crate) struct Core {
     pub(crate) cleaner: Cleaner,
     index: Arc<dyn Backend>,
     checkpoint: Mutex<Checkpoint>,
+    /// The disk is nearly full: only what makes room is taken.
+    pub(crate) is_full: AtomicBool,
 }
 
 impl Core {
@@ -36,7 +38,15 @@ impl Core {
         indexed: Indexed,
     ) -> Core {
         let checkpoint = Checkpoint::new(indexed, clock.monotonic());
-        Core { config, sequencer, clock, cleaner, index, checkpoint: Mutex::new(checkpoint) }
+        Core {
+            config,
+            sequencer,
+            clock,
+            cleaner,
+            index,
+            checkpoint: Mutex::new(checkpoint),
+            is_full: AtomicBool::new(false),
+        }
     }
 
     /// Revokes leases whose time is over, one revision each, and returns how many.
@@ -100,6 +110,8 @@ impl Core {
     /// One round of compaction, checkpoint and cleaning, until nothing is left to do or `halt` says so. With `force`, a
     /// checkpoint is made that is not due.
     pub(crate) fn maintain(&self, force: bool, halt: &dyn Fn() -> bool) -> Result<(), RequestError> {
+        let is_full = self.cleaner.space_error().is_some();
+        self.is_full.store(is_full, Ordering::Relaxed);
         let mut checkpoint = lock(&self.checkpoint);
         let mut forced = force;
         loop {

@@ -52,6 +52,9 @@ pub enum RequestError {
     /// What permitted the request was changed before the request had its turn. Ask again.
     #[error("what permitted this request has changed meanwhile; ask again")]
     Overtaken,
+    /// The disk is nearly full. Deletes and compactions are taken; what grows the store is not.
+    #[error("the disk is nearly full: {0}")]
+    NoSpace(String),
     /// Too many commits wait for the disk. Try again later.
     #[error("too many requests wait for the commit log; try again")]
     TooManyRequests,

@@ -5,7 +5,9 @@
 //! at once more under the sequencer's lock: a change that was acknowledged before is seen there.
 
 use crate::error::RequestError;
-use crate::mvcc::{DeleteRangeReply, DeleteRangeRequest, PutReply, PutRequest, TxnReply, TxnRequest, is_read_only};
+use crate::mvcc::{
+    DeleteRangeReply, DeleteRangeRequest, PutReply, PutRequest, TxnReply, TxnRequest, is_read_only, puts,
+};
 use crate::sequencer::{self, Commit};
 use crate::store::Store;
 
@@ -26,6 +28,7 @@ impl<'a, G: FnOnce() -> bool> Guarded<'a, G> {
     /// # Errors
     /// [`RequestError::Overtaken`], and those of [`Store::put`]; the store is then as it was.
     pub async fn put(self, request: PutRequest) -> Result<(i64, PutReply), RequestError> {
+        self.store.admit_growth()?;
         self.write(|commit| sequencer::put(commit, &request)).await
     }
 
@@ -47,6 +50,9 @@ impl<'a, G: FnOnce() -> bool> Guarded<'a, G> {
             let reply = sequencer::read_only_txn(&state, &request)?;
             // After the read: what was read may be shown then.
             return if (self.holds)() { Ok((state.revision, reply)) } else { Err(RequestError::Overtaken) };
+        }
+        if puts(&request) {
+            self.store.admit_growth()?;
         }
         self.write(|commit| sequencer::txn(commit, &request)).await
     }

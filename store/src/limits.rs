@@ -53,6 +53,11 @@ pub const BLOCK_KEYS: usize = 128;
 /// Keys that checkpoints add to the index, beyond half of what is there, before it is written anew.
 pub const INDEX_DELTA_KEYS_MIN: u64 = 64 << 10;
 
+/// Segments that the disk must have room for; below, what grows the store is refused …
+pub const DISK_RESERVE_SEGMENTS: u64 = 3;
+/// … and so many bytes at least: a checkpoint of the index needs some, too.
+pub const DISK_RESERVE_BYTES_MIN: u64 = 64 << 20;
+
 /// Largest payload of one frame of the log. A frame larger than a segment gets an oversized segment of its own.
 pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 32 << 20;
 

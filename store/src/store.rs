@@ -19,7 +19,7 @@ use crate::pulse::Pulse;
 use crate::recovery::{Recovered, recover};
 use crate::replica::{Emitter, Replicas, SharedReplicas, SiteIdentity};
 use crate::sequencer::{self, Commit, Evaluator, Sequencer, Ticket};
-use crate::sync::{Arc, Mutex, OnceLock, lock, thread};
+use crate::sync::{Arc, Mutex, OnceLock, Ordering, lock, thread};
 use crate::view::View;
 use crate::watch::{WatchRequest, Watcher};
 use bytes::Bytes;
@@ -255,6 +255,7 @@ impl Store {
     /// # Errors
     /// The id is in use, or the TTL is too large.
     pub async fn lease_grant(&self, id: i64, ttl_s: i64) -> Result<(i64, i64, i64), RequestError> {
+        self.admit_growth()?;
         if ttl_s > LEASE_TTL_MAX_S {
             return Err(RequestError::LeaseTtlTooLarge);
         }
@@ -329,9 +330,18 @@ impl Store {
         self.sequencer().publication().load().values.cache().stats()
     }
 
-    /// Why the disk refuses to grow the log, if it does: raise an alarm and refuse what grows the store.
+    /// Why the disk does not let the store grow, if so: it refuses the log's next segment, or is nearly full. Puts, grants
+    /// of leases and remote entries are refused meanwhile ([`RequestError::NoSpace`]); raise an alarm.
     pub fn space_error(&self) -> Option<String> {
         self.sequencer().with(|evaluator| evaluator.space_error())
+    }
+
+    /// Whether what grows the store may be written.
+    pub(crate) fn admit_growth(&self) -> Result<(), RequestError> {
+        if !self.0.core.is_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.space_error().map_or(Ok(()), |reason| Err(RequestError::NoSpace(reason)))
     }
 
     /// What the store was opened with.

@@ -221,6 +221,7 @@ pub fn from_store(error: RequestError) -> Status {
         RequestError::LeaseNotFound => EtcdError::LeaseNotFound.into(),
         RequestError::LeaseExists => EtcdError::LeaseExists.into(),
         RequestError::LeaseTtlTooLarge => EtcdError::LeaseTtlTooLarge.into(),
+        RequestError::NoSpace(_) => EtcdError::NoSpace.into(),
         RequestError::TooManyRequests => EtcdError::TooManyRequests.into(),
         RequestError::Overtaken => EtcdError::AuthOldRevision.into(),
         RequestError::ShareForbids(reason) => Status::permission_denied(format!("archipel: {reason}")),

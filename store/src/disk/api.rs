@@ -62,6 +62,12 @@ pub trait Disk: Send + Sync + Debug {
     /// What the system says.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Bytes that this process may still write to the directory's file system.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free_space(&self, dir: &Path) -> io::Result<u64>;
+
     /// Makes creations, renames and removals in the directory durable.
     ///
     /// # Errors

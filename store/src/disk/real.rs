@@ -78,6 +78,11 @@ impl Disk for RealDisk {
         std::fs::remove_file(path)
     }
 
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        let statistics = rustix::fs::statvfs(dir)?;
+        Ok(statistics.f_bavail.saturating_mul(statistics.f_frsize))
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
     }

@@ -97,6 +97,16 @@ impl SimulatedDisk {
         }
     }
 
+    /// Sets how many bytes all files together may have; a write beyond fails, and may be done in part.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.world().capacity = Some(bytes);
+    }
+
+    /// Bytes of all files.
+    pub fn used(&self) -> u64 {
+        self.world().used()
+    }
+
     /// A planted bug, to show that a test would notice it: `sync_data` reports success and does nothing.
     pub fn plant_no_sync(&self, planted: bool) {
         self.world().no_sync = planted;
@@ -235,6 +245,10 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn free_space(&self, _dir: &Path) -> io::Result<u64> {
+        Ok(self.world().free_space())
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut world = self.world();
         world.judge_name()?;
@@ -278,7 +292,11 @@ impl DiskFile for SimulatedFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut world = self.disk.world();
         let start = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let verdict = world.judge(Operation::Write);
+        let grows = world.file(self.id, self.life)?.growth(start + bytes.len());
+        let verdict = match world.judge(Operation::Write) {
+            Verdict::Done if grows > world.free_space() => Verdict::Failed(FaultKind::Enospc),
+            verdict => verdict,
+        };
         let written = match verdict {
             Verdict::Done => bytes.len(),
             Verdict::Failed(_) | Verdict::Cut => world.random.below(bytes.len() as u64 + 1) as usize,

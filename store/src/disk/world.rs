@@ -65,6 +65,8 @@ pub(super) struct World {
     pub(super) operations_left: Option<u64>,
     pub(super) faults: Vec<(Fault, u64)>,
     pub(super) no_sync: bool,
+    /// None: without end.
+    pub(super) capacity: Option<u64>,
     pub(super) no_sync_dir: bool,
 }
 
@@ -105,6 +107,15 @@ impl World {
             *seen += 1;
         }
         failed
+    }
+
+    /// Names only count: what was removed takes no room, though somebody may still read it.
+    pub(super) fn used(&self) -> u64 {
+        self.seen.values().filter_map(|id| self.files.get(id)).map(|content| content.seen.len() as u64).sum()
+    }
+
+    pub(super) fn free_space(&self) -> u64 {
+        self.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(self.used()))
     }
 
     /// For changes of names, which happen or do not.
@@ -156,6 +167,11 @@ impl World {
 }
 
 impl Content {
+    /// How much longer a write up to `end` makes it.
+    pub(super) fn growth(&self, end: usize) -> u64 {
+        end.saturating_sub(self.seen.len()) as u64
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {
         let end = offset + bytes.len();
         if self.seen.len() < end {

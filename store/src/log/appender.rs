@@ -194,10 +194,10 @@ impl Appender {
         self.end
     }
 
-    /// Why the next segment could not be prepared, if the disk refused. While it is set, refuse what grows the store:
-    /// a roll that finds no segment stops the log for good.
+    /// Why the store may not grow: the disk refused the next segment, or is nearly full. While it is set, refuse what grows
+    /// the store: a roll that finds no segment stops the log for good.
     pub fn space_error(&self) -> Option<String> {
-        self.segments.prepare_error()
+        self.segments.space_error()
     }
 
     fn frame(

@@ -139,6 +139,12 @@ impl Cleaner {
         self.segments.infos(end.offset)
     }
 
+    /// Looks how much room the disk has, and says why the store may not grow, if so.
+    pub fn space_error(&self) -> Option<String> {
+        self.segments.look_at_space();
+        self.segments.space_error()
+    }
+
     /// Bytes of the log's files: segments and spares.
     pub fn file_bytes(&self) -> u64 {
         self.segments.file_bytes()

@@ -15,6 +15,7 @@ mod first;
 mod flipped;
 mod options;
 mod segments;
+mod space;
 
 mod appender;
 mod syncer;

@@ -9,6 +9,7 @@ use super::first::First;
 use super::format::{SegmentHeader, segment_name, spare_name};
 use super::options::Options;
 use super::pin::Era;
+use super::space::Space;
 use crate::disk::{Disk, DiskFile};
 use crate::limits::{PREPARE_RETRY_MS, SEGMENT_CHUNK_BYTES, SPARE_SEGMENTS_MAX, SPARE_SEGMENTS_READY};
 use crate::planted::{Bug, is_planted};
@@ -67,6 +68,7 @@ pub(crate) struct Segments {
     pub(crate) dir: PathBuf,
     pub(crate) options: Options,
     pub(crate) failure: Failure,
+    pub(crate) space: Space,
     set: ArcSwap<SegmentSet>,
     era: Mutex<Arc<Era>>,
     spares: Mutex<Spares>,
@@ -80,6 +82,7 @@ impl Segments {
             dir,
             options,
             failure: Failure::default(),
+            space: Space::default(),
             set: ArcSwap::default(),
             era: Mutex::default(),
             spares: Mutex::default(),
@@ -130,9 +133,9 @@ impl Segments {
         used + ready + retired
     }
 
-    /// Why the next segment could not be prepared ahead, if it could not.
-    pub(crate) fn prepare_error(&self) -> Option<String> {
-        self.spares().error.clone()
+    /// Why the store may not grow: the next segment could not be prepared ahead, or the disk is nearly full.
+    pub(crate) fn space_error(&self) -> Option<String> {
+        self.spares().error.clone().or_else(|| self.space.refusal())
     }
 
     /// Makes the file of a new segment, durable under its name. Its content is not the segment's yet.
@@ -259,6 +262,7 @@ impl Segments {
             spares.filling = Some(capacity);
             drop(spares);
             let made = freed.map_or_else(|| self.prepare(capacity), Ok);
+            self.look_at_space();
             let mut spares = self.spares();
             spares.filling = None;
             self.changed.notify_all();

@@ -48,6 +48,15 @@ pub(crate) fn is_read_only(txn: &TxnRequest) -> bool {
     txn.success.iter().chain(&txn.failure).all(|op| matches!(op, Op::Range(_)))
 }
 
+/// Whether it may put something.
+pub(crate) fn puts(txn: &TxnRequest) -> bool {
+    txn.success.iter().chain(&txn.failure).any(|op| match op {
+        Op::Put(_) => true,
+        Op::Txn(nested) => puts(nested),
+        Op::Range(_) | Op::DeleteRange(_) => false,
+    })
+}
+
 fn holds(state: &State, compare: &Compare) -> Result<bool, RequestError> {
     let range = KeyRange::new(&compare.key, &compare.range_end);
     if range.single().is_some() {

@@ -20,7 +20,7 @@ pub use request::*;
 pub use values::ValueCacheStats;
 
 pub(crate) use compaction::Compaction;
-pub(crate) use compare::{Path, branch, check, is_read_only};
+pub(crate) use compare::{Path, branch, check, is_read_only, puts};
 pub(crate) use key_value::value_in;
 pub(crate) use range::range;
 pub(crate) use row::Row;

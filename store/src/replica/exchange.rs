@@ -111,6 +111,7 @@ impl Store {
     /// # Errors
     /// See [`AbsorbError`].
     pub async fn absorb(&self, share: Uuid, from: Uuid, entries: Vec<Bytes>) -> Result<VersionVector, AbsorbError> {
+        self.admit_growth()?;
         let mut last = None;
         for entry in entries.iter().take(ABSORB_ENTRIES_MAX) {
             let (_, ticket) =

@@ -195,6 +195,10 @@ impl Disk for GatedDisk {
         self.disk.remove(path)
     }
 
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        self.disk.free_space(dir)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.disk.sync_dir(dir)
     }

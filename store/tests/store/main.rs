@@ -6,4 +6,5 @@ mod common;
 mod lease;
 mod restart;
 mod semantics;
+mod space;
 mod watch;
