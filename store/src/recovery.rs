@@ -318,7 +318,11 @@ fn keep_of_key(key: &Key, group: &mut Vec<Found>, compact_revision: i64, kept: &
                 next.superseded_at = next.superseded_at.max(superseded_at);
                 continue;
             }
-            superseded_at = newer.revision().main;
+            // What superseded it may be gone, with its segment: then a copy of the version says so itself.
+            superseded_at = match superseded_at {
+                0 => newer.revision().main,
+                known => known.min(newer.revision().main),
+            };
         }
         // The tombstone of exactly the compact revision is kept, for a watch from there.
         let hidden = superseded_at != 0 && superseded_at <= compact_revision
@@ -376,3 +380,6 @@ fn plant_history(versions: &[(Key, Version)], compact_revision: i64) -> Tree<His
     events.sort_unstable_by_key(|(revision, _)| *revision);
     Tree::from_sorted(events.into_iter().map(|(_, event)| (event, ())))
 }
+
+#[cfg(test)]
+mod tests;

@@ -64,7 +64,9 @@ impl SimulatedDisk {
 
     /// Lets an operation fail.
     pub fn fail(&self, fault: Fault) {
-        self.world().faults.push((fault, 0));
+        let mut world = self.world();
+        world.faults.push((fault, 0));
+        world.faults_met = 0;
     }
 
     /// Removes all faults that were set.
@@ -120,6 +122,16 @@ impl SimulatedDisk {
     /// Power cut and restart: keeps what is durable, and of the rest what the seed chooses. Faults are removed.
     pub fn crash(&self) {
         self.world().crash();
+    }
+
+    /// The process dies and the machine goes on: what was written stays to be read, synced or not. Faults are removed.
+    pub fn kill(&self) {
+        self.world().restart();
+    }
+
+    /// How often a fault struck since they were set.
+    pub fn faults_met(&self) -> u64 {
+        self.world().faults_met
     }
 
     /// Changes one bit of a file at rest.

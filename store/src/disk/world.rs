@@ -64,6 +64,7 @@ pub(super) struct World {
     pub(super) operations: u64,
     pub(super) operations_left: Option<u64>,
     pub(super) faults: Vec<(Fault, u64)>,
+    pub(super) faults_met: u64,
     pub(super) no_sync: bool,
     /// None: without end.
     pub(super) capacity: Option<u64>,
@@ -106,6 +107,7 @@ impl World {
             }
             *seen += 1;
         }
+        self.faults_met += u64::from(failed.is_some());
         failed
     }
 
@@ -159,6 +161,10 @@ impl World {
         for content in self.files.values_mut() {
             content.crash(&mut self.random);
         }
+        self.restart();
+    }
+
+    pub(super) fn restart(&mut self) {
         self.locked.clear();
         self.life += 1;
         self.operations_left = None;

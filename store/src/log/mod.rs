@@ -26,6 +26,7 @@ mod reader;
 mod open_error;
 mod recovery;
 mod replay;
+mod tail;
 mod walk;
 
 mod bound;

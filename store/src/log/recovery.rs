@@ -13,7 +13,8 @@ use super::reader::Reader;
 use super::replay::{Progress, Replay, ReplaySummary, Replayed};
 use super::segments::{Preparer, Segment, SegmentInfo, Segments};
 use super::syncer::Syncer;
-use super::walk::{Flip, Walk};
+use super::tail::Tail;
+use super::walk::Walk;
 use crate::disk::{DirLock, Disk, DiskFile};
 use std::io;
 use std::path::Path;
@@ -30,7 +31,7 @@ pub struct Recovery {
     lock: Box<dyn DirLock>,
     infos: Vec<SegmentInfo>,
     log_id: u64,
-    replayed: Option<(ReplaySummary, u32)>,
+    replayed: Option<(ReplaySummary, Tail)>,
     /// What the checkpoint knows: newest main revision and compact revision.
     known: (i64, i64),
 }
@@ -121,11 +122,11 @@ impl Recovery {
             summary: ReplaySummary::default(),
             progress: Progress { done_bytes: 0, total_bytes },
         };
-        let mut generation = 0;
+        let mut tail = Tail { generation: 0, batch_begin: 0 };
         let mut nexts = set.range(from.segment..).skip(1).map(|(_, next)| next.header.previous_end);
         for segment in set.range(from.segment..).map(|(_, segment)| segment) {
             let previous_end = nexts.next();
-            generation = replay.segment(segment, previous_end, progress, visit)?;
+            tail = replay.segment(segment, previous_end, progress, visit)?;
         }
         if !replay.edge_seen && !self.is_new() {
             return Err(OpenError::NoSuchPoint(from));
@@ -140,7 +141,7 @@ impl Recovery {
         if let Some(newest) = self.infos.last_mut() {
             newest.end = summary.end.offset;
         }
-        self.replayed = Some((summary.clone(), generation));
+        self.replayed = Some((summary.clone(), tail));
         Ok(summary)
     }
 
@@ -150,7 +151,8 @@ impl Recovery {
         self.known = (revision, compact_revision);
     }
 
-    /// Makes the replayed log ready for writing. Writes and syncs one small frame, so that what was cut stays cut.
+    /// Makes the replayed log ready for writing. Writes and syncs the last batch again (see `tail`), and one small frame, so
+    /// that what was cut stays cut.
     ///
     /// # Errors
     /// The write failed, or the log was not replayed.
@@ -158,12 +160,12 @@ impl Recovery {
         if self.replayed.is_none() {
             self.replay(None, &mut |_| (), &mut |_| ())?;
         }
-        let (summary, generation) = self.replayed.take().expect("invariant: replayed above");
+        let (summary, tail) = self.replayed.take().expect("invariant: replayed above");
         let state = AppendState {
             log_id: self.log_id,
             end: summary.end,
             capacity: self.segments.get(summary.end.segment).map_or(0, |segment| segment.header.capacity),
-            generation: generation + 1,
+            generation: tail.generation + 1,
             revision: summary.revision.max(self.known.0),
             compact_revision: summary.compact_revision.max(self.known.1),
         };
@@ -171,8 +173,9 @@ impl Recovery {
             let first = First { log_id: self.log_id, sequence: 1 };
             first.write(&*self.segments.disk, &self.segments.dir).map_err(self.io("writing", FIRST_NAME))?;
         }
-        if let Some(flip) = summary.mended {
-            self.turn(flip).map_err(self.io("mending", &segment_name(flip.at.segment)))?;
+        if let Some(newest) = self.segments.get(summary.end.segment) {
+            let written = tail.write_again(&newest, summary.end.offset, summary.mended);
+            written.map_err(self.io("writing", &segment_name(summary.end.segment)))?;
         }
         let mut appender = Appender::new(&self.segments, state);
         let preparer = if self.segments.options.prepare_ahead {
@@ -188,15 +191,6 @@ impl Recovery {
         }
         self.segments.want_after(syncer.durable().segment);
         Ok(Parts { appender, syncer, reader: Reader::new(&self.segments), cleaner: Cleaner::new(&self.segments) })
-    }
-
-    /// Turns a bit on the disk.
-    fn turn(&self, Flip { at, bit }: Flip) -> io::Result<()> {
-        let segment = self.segments.get(at.segment).ok_or(io::ErrorKind::NotFound)?;
-        let mut byte = [0];
-        segment.file.read_exact_at(&mut byte, u64::from(at.offset))?;
-        segment.file.write_all_at(&byte.map(|byte| byte ^ 1 << bit), u64::from(at.offset))?;
-        segment.file.sync_data()
     }
 
     fn io(&self, action: &'static str, name: &str) -> impl FnOnce(io::Error) -> OpenError + use<> {

@@ -7,6 +7,7 @@ use super::open_error::OpenError;
 use super::point::LogPoint;
 use super::record::Record;
 use super::segments::Segment;
+use super::tail::Tail;
 use super::walk::{Flip, Frame, Walk};
 use std::path::Path;
 
@@ -76,14 +77,14 @@ pub(crate) struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// Visits a segment's records; returns its last generation. `ends_at` is what the next segment says, if there is one.
+    /// Visits a segment's records; returns where its frames end. `ends_at` is what the next segment says, if there is one.
     pub(crate) fn segment(
         &mut self,
         segment: &Segment,
         ends_at: Option<u32>,
         progress: &mut dyn FnMut(Progress),
         visit: &mut dyn FnMut(Replayed),
-    ) -> Result<u32, OpenError> {
+    ) -> Result<Tail, OpenError> {
         let header = segment.header;
         self.summary.revision = self.summary.revision.max(header.revision);
         self.summary.compact_revision = self.summary.compact_revision.max(header.compact_revision);
@@ -142,7 +143,7 @@ impl Replay<'_> {
         self.progress.done_bytes = done_before + u64::from(header.capacity);
         progress(self.progress);
         self.summary.end = end;
-        Ok(walk.generation())
+        Ok(walk.tail())
     }
 
     fn frame(&mut self, frame: &Frame, visit: &mut dyn FnMut(Replayed)) -> Result<(), OpenError> {

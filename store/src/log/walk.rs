@@ -6,6 +6,7 @@ use super::format::{
 };
 use super::point::LogPoint;
 use super::segments::Segment;
+use super::tail::Tail;
 use crate::disk::DiskFile;
 use crate::limits::SEGMENT_CHUNK_BYTES;
 use bytes::Bytes;
@@ -73,6 +74,7 @@ pub(crate) struct Walk {
     log_id: u64,
     next: LogPoint,
     generation: u32,
+    batch_begin: u32,
 }
 
 /// What lies where the walk ended.
@@ -95,7 +97,8 @@ impl Walk {
     pub(crate) fn of_file(file: &Arc<dyn DiskFile>, header: SegmentHeader) -> Walk {
         let window = Window { file: Arc::clone(file), capacity: header.capacity, start: 0, bytes: Vec::new() };
         let next = LogPoint { segment: header.sequence, offset: SEGMENT_HEADER_BYTES };
-        Walk { window, log_id: header.log_id, next, generation: header.generation }
+        let batch_begin = next.offset;
+        Walk { window, log_id: header.log_id, next, generation: header.generation, batch_begin }
     }
 
     /// Where the next frame would begin.
@@ -103,9 +106,9 @@ impl Walk {
         self.next
     }
 
-    /// The generation of the last frame.
-    pub(crate) fn generation(&self) -> u32 {
-        self.generation
+    /// Of the last frame.
+    pub(crate) fn tail(&self) -> Tail {
+        Tail { generation: self.generation, batch_begin: self.batch_begin }
     }
 
     /// The next frame, or None if what follows does not continue the log.
@@ -115,6 +118,7 @@ impl Walk {
             return Ok(None);
         }
         self.generation = frame.header.generation;
+        self.batch_begin = frame.header.batch_begin;
         self.next = frame.end;
         Ok(Some(frame))
     }
@@ -129,6 +133,7 @@ impl Walk {
             return Ok(None);
         }
         self.generation = header.generation;
+        self.batch_begin = header.batch_begin;
         self.next = LogPoint { offset: end as u32, ..start };
         Ok(Some(header.kind))
     }

@@ -42,7 +42,7 @@ pub(crate) fn story(seed: u64, plant: fn(&SimulatedDisk), tally: &mut Tally) -> 
         tally.segments = tally.segments.max(begun);
         tally.cleaned = tally.cleaned.max(cleaned);
         tally.crashes += 1;
-        site.crash(Some(store), &mut random);
+        end(&mut site, Some(store), &mut random);
     }
     let store = open(&mut site, &mut random, tally)?;
     possible.settle(|model| judge(&store, model, Depth::Whole)).map_err(|broken| format!("at the end: {broken}"))?;
@@ -50,6 +50,11 @@ pub(crate) fn story(seed: u64, plant: fn(&SimulatedDisk), tally: &mut Tally) -> 
     // The log alone tells the same as the log with its index.
     let rebuilt = site.without_index().open().map_err(|error| format!("without its index: {error}"))?;
     judge(&rebuilt, possible.newest(), Depth::Whole).map_err(|broken| format!("without its index: {broken}"))
+}
+
+/// The power fails; or only the process dies, and the machine goes on.
+fn end(site: &mut Site, store: Option<Store>, random: &mut Random) {
+    if random.one_in(4) { site.kill(store) } else { site.crash(store, random) }
 }
 
 /// Opens the store; now and then the power fails while it does.
@@ -64,9 +69,9 @@ fn open(site: &mut Site, random: &mut Random, tally: &mut Tally) -> Result<Store
                     site.disk.heal();
                     return Ok(store);
                 }
-                site.crash(Some(store), random);
+                end(site, Some(store), random);
             }
-            Err(_) if site.disk.is_cut() => site.crash(None, random),
+            Err(_) if site.disk.is_cut() => end(site, None, random),
             Err(error) => return Err(format!("does not start: {error}")),
         }
         tally.crashes += 1;

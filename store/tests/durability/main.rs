@@ -14,5 +14,6 @@ mod life;
 mod workload;
 
 mod crash;
+mod faults;
 mod flips;
 mod planted;

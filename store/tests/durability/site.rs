@@ -54,6 +54,13 @@ impl Site {
         (newest.unwrap_or_default(), oldest.map_or(0, |oldest| oldest - 1))
     }
 
+    /// Ends the process of a store at once. The machine goes on, with what was written and not synced.
+    pub(crate) fn kill(&self, store: Option<Store>) {
+        self.disk.cut_after(0);
+        drop(store);
+        self.disk.kill();
+    }
+
     /// Cuts the power below a store, and starts the machine again. Of what the index did not sync, all or nothing is left;
     /// sometimes it is gone altogether.
     pub(crate) fn crash(&mut self, store: Option<Store>, random: &mut Random) {

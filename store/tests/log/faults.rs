@@ -43,6 +43,25 @@ fn nothing_is_acknowledged_after_the_nth_operation_failed() {
     }
 }
 
+/// A sync fails, and the process starts again on the same machine: its page cache shows the batch, the disk does not have
+/// it, and the kernel takes its pages for clean. What could go wrong: the start goes on behind it, and after a power cut
+/// there is a hole before records that were acknowledged.
+#[test]
+fn a_start_writes_the_last_batch_again() {
+    let mut random = Random(1);
+    let mut site = Site::new(SimulatedDisk::new(1), options(4 << 10));
+    site.open().expect("new");
+    site.commit(2, &mut random).expect("no fault yet");
+    site.disk.fail(Fault { operation: Operation::Sync, after: 0, kind: FaultKind::Eio, forever: false });
+    site.commit(2, &mut random).expect_err("the sync failed");
+    site.parts = None;
+    site.disk.kill();
+    site.open().expect("the page cache shows it");
+    site.commit(2, &mut random).expect("no fault any more");
+    site.crash();
+    site.open().expect("no hole");
+}
+
 #[test]
 fn a_directory_has_one_log_at_a_time() {
     let disk = SimulatedDisk::new(1);
