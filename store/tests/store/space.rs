@@ -4,10 +4,10 @@
 //! fills at once stops the store, and a restart finds everything that was acknowledged.
 
 use crate::common::{Site, delete, dump, put_request, run};
+use archipel_store::Store;
 use archipel_store::error::RequestError;
 use archipel_store::limits::DISK_RESERVE_BYTES_MIN;
 use archipel_store::mvcc::{Op, TxnRequest};
-use archipel_store::Store;
 
 const VALUE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
