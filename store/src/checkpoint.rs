@@ -2,12 +2,16 @@
 //! behind the last checkpoint is what a start has to replay.
 
 use crate::index::{Backend, Block, BlockId, IndexError, IndexWrite, Marker, TableRow, VersionRow};
-use crate::limits::{BLOCK_KEYS, CHECKPOINT_BATCH_ROWS, INDEX_DELTA_KEYS_MIN, TABLE_INLINE_BYTES_MAX};
+use crate::limits::{
+    BLOCK_KEYS, CHECKPOINT_BATCH_ROWS, INDEX_DELTA_KEYS_MIN, INDEX_GROWTH_BYTES_MIN, INDEX_GROWTH_MAX,
+    TABLE_INLINE_BYTES_MAX,
+};
 use crate::log::{LogPoint, Table};
 use crate::mvcc::{Key, State, Version};
 use crate::recovery::Indexed;
 use crate::sequencer::Dirty;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Held while a checkpoint or a cleaning runs: one at a time.
@@ -17,6 +21,8 @@ pub(crate) struct Checkpoint {
     marker: Option<Marker>,
     /// Blocks that no marker counts, to be removed.
     stale: Vec<BlockId>,
+    /// What the index took on the disk when its generation had begun, or when it was opened.
+    base_bytes: u64,
     /// The newest generation of which any block may be there.
     generation: u32,
     pub(crate) made_at: Duration,
@@ -25,10 +31,10 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(crate) fn new(Indexed { marker, stale }: Indexed, made_at: Duration) -> Checkpoint {
+    pub(crate) fn new(Indexed { marker, stale }: Indexed, base_bytes: u64, made_at: Duration) -> Checkpoint {
         let generations = marker.iter().map(|marker| marker.generation).chain(stale.iter().map(|id| id.generation));
         let generation = generations.max().unwrap_or_default();
-        Checkpoint { marker, stale, generation, made_at, failed: false }
+        Checkpoint { marker, stale, base_bytes, generation, made_at, failed: false }
     }
 
     /// Up to where the index holds the log.
@@ -51,7 +57,8 @@ impl Checkpoint {
         let old = self.marker.filter(|_| !dirty.all);
         let outweighed =
             |old: &Marker| old.delta_keys + dirty.keys.len() as u64 > old.base_keys / 2 + INDEX_DELTA_KEYS_MIN;
-        let kept = old.filter(|old| !outweighed(old));
+        let bloated = index.disk_bytes() > self.base_bytes * INDEX_GROWTH_MAX + INDEX_GROWTH_BYTES_MIN;
+        let kept = old.filter(|old| !outweighed(old) && !bloated);
         let (generation, first) = match kept {
             Some(old) => (old.generation, old.blocks),
             None => {
@@ -60,13 +67,17 @@ impl Checkpoint {
             }
         };
         // All batches but the last carry the old marker: after a crash between two, replay from the old point adds the
-        // table rows that are there already, which changes nothing, and new blocks do not count. An index that was
-        // empty has no old point: it stays unusable until its last batch.
-        let between = self.marker.unwrap_or(Marker { point: Marker::UNREACHABLE, ..Marker::default() });
+        // table rows that are there already, which changes nothing, and new blocks do not count. An index that begins
+        // anew has no old point: it stays unusable until its last batch, and does not count before it is synced.
+        let between = kept.unwrap_or(Marker { point: Marker::UNREACHABLE, ..Marker::default() });
+        if kept.is_none() {
+            index.begin()?;
+            self.stale.clear();
+        }
         let mut batches = Batches { index, between, batch: Vec::new() };
         let blocks =
             write_keys(&mut batches, BlockId { generation, number: first }, kept.map(|_| &dirty.keys[..]), state)?;
-        write_rows(&mut batches, dirty, state)?;
+        write_rows(&mut batches, kept.map(|_| &dirty.rows), state)?;
         let changed = dirty.keys.len() as u64;
         let marker = Marker {
             point,
@@ -80,15 +91,16 @@ impl Checkpoint {
         };
         batches.between = marker;
         batches.flush()?;
-        let former = self.marker.replace(marker).filter(|former| former.generation != generation);
-        let former = former
-            .into_iter()
-            .flat_map(|former| (0..former.blocks).map(move |number| BlockId { generation: former.generation, number }));
-        for id in former.chain(std::mem::take(&mut self.stale)) {
+        for id in std::mem::take(&mut self.stale) {
             batches.push(IndexWrite::Block { id, block: None })?;
         }
         batches.flush()?;
-        index.sync()
+        index.sync()?;
+        self.marker = Some(marker);
+        if kept.is_none() {
+            self.base_bytes = index.disk_bytes();
+        }
+        Ok(())
     }
 }
 
@@ -166,7 +178,12 @@ impl Blocks {
     }
 }
 
-fn write_rows(batches: &mut Batches<'_>, dirty: &Dirty, state: &State) -> Result<(), IndexError> {
+/// Writes the rows that changed, or all.
+fn write_rows(
+    batches: &mut Batches<'_>,
+    changed: Option<&BTreeSet<(Table, Bytes)>>,
+    state: &State,
+) -> Result<(), IndexError> {
     let write = |table: Table, key: &Bytes| IndexWrite::Table {
         table,
         key: key.clone(),
@@ -175,11 +192,13 @@ fn write_rows(batches: &mut Batches<'_>, dirty: &Dirty, state: &State) -> Result
             value: Some(row.value().clone()).filter(|value| value.len() <= TABLE_INLINE_BYTES_MAX),
         }),
     };
-    if dirty.all {
-        let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|(key, _)| (*table, key)));
-        return rows.map(|(table, key)| write(table, key)).try_for_each(|write| batches.push(write));
+    match changed {
+        Some(rows) => rows.iter().try_for_each(|(table, key)| batches.push(write(*table, key))),
+        None => {
+            let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|(key, _)| (*table, key)));
+            rows.map(|(table, key)| write(table, key)).try_for_each(|write| batches.push(write))
+        }
     }
-    dirty.rows.iter().map(|(table, key)| write(*table, key)).try_for_each(|write| batches.push(write))
 }
 
 /// All kept versions of a key, oldest first.

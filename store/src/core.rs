@@ -37,7 +37,7 @@ impl Core {
         index: Arc<dyn Backend>,
         indexed: Indexed,
     ) -> Core {
-        let checkpoint = Checkpoint::new(indexed, clock.monotonic());
+        let checkpoint = Checkpoint::new(indexed, index.disk_bytes(), clock.monotonic());
         Core {
             config,
             sequencer,

@@ -16,9 +16,9 @@ pub const LEASE_EXPIRIES_PER_CHECK_MAX: usize = 500;
 /// History events looked at in one slice of a compaction, under the sequencer's lock.
 pub const COMPACTION_SLICE_EVENTS: usize = 1_000;
 /// Versions and rows that cleaning copies in one hold of the sequencer's lock, into one record.
-pub const CLEANING_BATCH_PIECES: usize = 64;
+pub const CLEANING_BATCH_PIECES: usize = 32;
 /// Bytes that it copies so, about.
-pub const CLEANING_BATCH_BYTES: usize = 256 << 10;
+pub const CLEANING_BATCH_BYTES: usize = 128 << 10;
 /// Batches that cleaning has on the way to the disk, when it is urgent; one otherwise.
 pub const CLEANING_BATCHES_IN_FLIGHT_MAX: usize = 8;
 /// How long cleaning rests after a batch when it is not urgent at all; the more urgent, the shorter.
@@ -52,6 +52,10 @@ pub const CHECKPOINT_BATCH_ROWS: usize = 128;
 pub const BLOCK_KEYS: usize = 128;
 /// Keys that checkpoints add to the index, beyond half of what is there, before it is written anew.
 pub const INDEX_DELTA_KEYS_MIN: u64 = 64 << 10;
+/// How many times larger than at its beginning the index may be on the disk before it is written anew …
+pub const INDEX_GROWTH_MAX: u64 = 3;
+/// … and so many bytes.
+pub const INDEX_GROWTH_BYTES_MIN: u64 = 16 << 20;
 
 /// Segments that the disk must have room for; below, what grows the store is refused …
 pub const DISK_RESERVE_SEGMENTS: u64 = 3;

@@ -173,6 +173,10 @@ impl Backend for MeasuredIndex {
         self.index.load(visit)
     }
 
+    fn begin(&self) -> Result<(), IndexError> {
+        self.index.begin()
+    }
+
     fn apply(&self, writes: &[IndexWrite], marker: Marker) -> Result<(), IndexError> {
         let _timer = self.metrics.index_commit.start_timer();
         self.index.apply(writes, marker)

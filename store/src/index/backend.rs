@@ -25,6 +25,13 @@ pub trait Backend: Send + Sync + Debug {
     /// whatever is missing, undecodable or does not match means [`IndexState::Rebuild`], and empties the index.
     fn load(&self, visit: &mut dyn FnMut(Row<'_>)) -> IndexState;
 
+    /// Begins the index anew: what follows is written to an empty one, which takes the place of what is there now at the
+    /// next [`Backend::sync`], in one step. Until then a crash leaves what is there now.
+    ///
+    /// # Errors
+    /// The index cannot be written any more.
+    fn begin(&self) -> Result<(), IndexError>;
+
     /// Applies writes and moves the marker in one atomic step. `marker.digest` and `marker.rows` are computed by the
     /// index; the caller's are ignored. The marker's point must be durable in the log. The writes may be lost at a
     /// crash until [`Backend::sync`], together with the marker and with all later ones.
@@ -33,7 +40,7 @@ pub trait Backend: Send + Sync + Debug {
     /// The index cannot be written any more.
     fn apply(&self, writes: &[IndexWrite], marker: Marker) -> Result<(), IndexError>;
 
-    /// Makes what was applied durable (a checkpoint).
+    /// Makes what was applied durable (a checkpoint), and what was begun the index.
     ///
     /// # Errors
     /// The index cannot be written any more.

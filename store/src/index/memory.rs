@@ -14,9 +14,11 @@ pub struct MemoryIndex {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     rows: Rows,
+    /// What will take their place.
+    begun: Option<Rows>,
     synced: Rows,
     marker: Marker,
 }
@@ -25,13 +27,12 @@ impl MemoryIndex {
     /// Loses what was not synced.
     pub fn crash(&self) {
         let mut state = self.state();
-        state.rows = state.synced.clone();
+        (state.rows, state.begun) = (state.synced.clone(), None);
     }
 
     /// An index with the same rows that shares nothing with this one.
     pub fn image(&self) -> MemoryIndex {
-        let State { rows, synced, marker } = &*self.state();
-        let copy = State { rows: rows.clone(), synced: synced.clone(), marker: *marker };
+        let copy = self.state().clone();
         MemoryIndex { state: Arc::new(Mutex::new(copy)) }
     }
 
@@ -52,6 +53,7 @@ impl MemoryIndex {
 impl Backend for MemoryIndex {
     fn load(&self, visit: &mut dyn FnMut(Row<'_>)) -> IndexState {
         let mut state = self.state();
+        state.begun = None;
         let marker = state.rows.get(MARKER_KEY).map(|value| Marker::decode(value));
         let rows = state.rows.iter().filter(|(key, _)| *key != MARKER_KEY);
         let loaded = super::backend::check(marker, rows.map(|(key, value)| Ok((key, value))), visit);
@@ -62,25 +64,36 @@ impl Backend for MemoryIndex {
         loaded
     }
 
+    fn begin(&self) -> Result<(), IndexError> {
+        let mut state = self.state();
+        (state.begun, state.marker) = (Some(Rows::new()), Marker::default());
+        Ok(())
+    }
+
     fn apply(&self, writes: &[IndexWrite], marker: Marker) -> Result<(), IndexError> {
         let mut state = self.state();
-        let mut next = Marker { digest: state.marker.digest, rows: state.marker.rows, ..marker };
+        let State { rows, begun, marker: last, .. } = &mut *state;
+        let rows = begun.as_mut().unwrap_or(rows);
+        let mut next = Marker { digest: last.digest, rows: last.rows, ..marker };
         for write in writes {
             let (key, value) = write.encode();
             let added = value.as_ref().map(|value| hash_row(&key, value));
             let removed = match value {
-                Some(value) => state.rows.insert(key.clone(), value),
-                None => state.rows.remove(&key),
+                Some(value) => rows.insert(key.clone(), value),
+                None => rows.remove(&key),
             };
             next.change(removed.map(|value| hash_row(&key, &value)), added);
         }
-        state.marker = next;
-        state.rows.insert(MARKER_KEY.to_vec(), next.encode());
+        rows.insert(MARKER_KEY.to_vec(), next.encode());
+        *last = next;
         Ok(())
     }
 
     fn sync(&self) -> Result<(), IndexError> {
         let mut state = self.state();
+        if let Some(begun) = state.begun.take() {
+            state.rows = begun;
+        }
         state.synced = state.rows.clone();
         Ok(())
     }

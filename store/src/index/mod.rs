@@ -7,6 +7,7 @@ mod block;
 mod row;
 
 mod backend;
+mod home;
 mod memory;
 mod sled_index;
 

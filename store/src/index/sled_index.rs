@@ -5,25 +5,29 @@
 //! a panic means that the directory is removed and the index rebuilt.
 
 use super::backend::{Backend, IndexError, IndexState, check};
+use super::home::{Home, sync_all};
 use super::row::{IndexWrite, MARKER_KEY, Marker, Row, hash_row};
 use crate::limits::INDEX_CACHE_BYTES;
-use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// An index in a directory of its own.
 #[derive(Debug)]
 pub struct SledIndex {
-    dir: PathBuf,
+    home: Home,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    /// Where it lies, or will lie once it is synced.
+    number: u64,
     /// None after it failed: nothing is written any more until it was cleared.
     db: Option<sled::Db>,
+    /// It was begun anew and does not count yet. What counts is closed, and lies where it was.
+    is_begun: bool,
     marker: Marker,
     /// Why it was emptied when it was opened.
     rebuild: Option<String>,
@@ -36,28 +40,41 @@ impl SledIndex {
     /// # Errors
     /// A new one cannot be made either: the disk is full, or the directory may not be written.
     pub fn open(dir: &Path) -> Result<SledIndex, IndexError> {
-        let (db, rebuild) = match open_db(dir) {
-            Ok(db) => (db, None),
-            Err(reason) => {
-                remove(dir).map_err(|error| IndexError(error.to_string()))?;
-                (open_db(dir).map_err(IndexError)?, Some(format!("it does not open: {reason}")))
+        let home = Home::new(dir);
+        let mut state = State { number: 0, db: None, is_begun: false, marker: Marker::default(), rebuild: None };
+        match home.current().map(|number| (number, open_db(&home.path(number)))) {
+            Some((number, Ok(db))) => {
+                // What an interrupted writing left.
+                home.keep_only(Some(number)).map_err(failed)?;
+                (state.number, state.db) = (number, Some(db));
             }
-        };
-        let state = State { db: Some(db), marker: Marker::default(), rebuild };
-        Ok(SledIndex { dir: dir.into(), state: Mutex::new(state) })
+            Some((number, Err(reason))) => {
+                state.number = number;
+                state.rebuild = Some(format!("it does not open: {reason}"));
+                clear(&home, &mut state)?;
+            }
+            None => clear(&home, &mut state)?,
+        }
+        Ok(SledIndex { home, state: Mutex::new(state) })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn clear_state(&self, state: &mut State) -> Result<(), IndexError> {
-        state.db = None;
-        state.marker = Marker::default();
-        remove(&self.dir).map_err(|error| IndexError(error.to_string()))?;
-        state.db = Some(open_db(&self.dir).map_err(IndexError)?);
-        Ok(())
-    }
+/// Makes an empty index, which counts at once.
+fn clear(home: &Home, state: &mut State) -> Result<(), IndexError> {
+    state.db = None;
+    (state.marker, state.is_begun) = (Marker::default(), false);
+    home.keep_only(None).map_err(failed)?;
+    state.number += 1;
+    state.db = Some(open_db(&home.make(state.number).map_err(failed)?).map_err(IndexError)?);
+    home.switch_to(state.number).map_err(failed)
+}
+
+fn failed(error: io::Error) -> IndexError {
+    IndexError(error.to_string())
 }
 
 impl State {
@@ -86,12 +103,23 @@ impl Backend for SledIndex {
             IndexState::Ready(marker) => state.marker = *marker,
             IndexState::Rebuild(_) if state.run(|db| Ok(db.is_empty())) == Ok(true) => {}
             IndexState::Rebuild(_) => {
-                if let Err(error) = self.clear_state(&mut state) {
+                if let Err(error) = clear(&self.home, &mut state) {
                     tracing::warn!(%error, "the index cannot be made anew");
                 }
             }
         }
         loaded
+    }
+
+    fn begin(&self) -> Result<(), IndexError> {
+        let mut state = self.state();
+        if state.db.take().is_none() {
+            return Err(IndexError("it failed earlier".into()));
+        }
+        let number = state.number + 1;
+        state.db = Some(open_db(&self.home.make(number).map_err(failed)?).map_err(IndexError)?);
+        (state.number, state.is_begun, state.marker) = (number, true, Marker::default());
+        Ok(())
     }
 
     fn apply(&self, writes: &[IndexWrite], marker: Marker) -> Result<(), IndexError> {
@@ -105,17 +133,21 @@ impl Backend for SledIndex {
     fn sync(&self) -> Result<(), IndexError> {
         let mut state = self.state();
         state.run(|db| db.flush().map(|_| ()).map_err(|error| error.to_string()))?;
-        let synced = sync_all(&self.dir);
+        let number = state.number;
+        let synced = match std::mem::take(&mut state.is_begun) {
+            true => self.home.switch_to(number),
+            false => sync_all(&self.home.path(number)),
+        };
         synced.map_err(|error| {
             state.db = None;
-            IndexError(format!("syncing {} failed: {error}", self.dir.display()))
+            IndexError(format!("syncing {} failed: {error}", self.home.path(number).display()))
         })
     }
 
     fn clear(&self) -> Result<(), IndexError> {
         let mut state = self.state();
         state.rebuild = None;
-        self.clear_state(&mut state)
+        clear(&self.home, &mut state)
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -169,29 +201,4 @@ fn open_db(dir: &Path) -> Result<sled::Db, String> {
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err("it panicked".into()),
     }
-}
-
-fn remove(dir: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
-/// A real fsync of every file, then of the directories that name them.
-fn sync_all(dir: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_all(&entry.path())?;
-        } else {
-            match File::open(entry.path()) {
-                Ok(file) => file.sync_all()?,
-                // sled removes old files on its own threads.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    File::open(dir)?.sync_all()
 }

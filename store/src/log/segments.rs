@@ -231,11 +231,14 @@ impl Segments {
     /// Removes freed files beyond the bound. Readers that are pinned to one keep it open.
     fn trim(&self) -> io::Result<()> {
         let mut spares = self.spares();
-        while spares.retired.len() > SPARE_SEGMENTS_MAX {
-            let (number, _) = spares.retired.remove(0);
-            self.disk.remove(&self.dir.join(spare_name(number)))?;
-        }
-        Ok(())
+        let Spares { ready, retired, wanted, .. } = &mut *spares;
+        let mut gone: Vec<u64> = Vec::new();
+        // The first segments of a store are smaller: no later one has their size.
+        let unwanted = |capacity: u32| !wanted.contains(&capacity);
+        gone.extend(ready.extract_if(.., |spare| unwanted(spare.capacity)).map(|spare| spare.number));
+        gone.extend(retired.extract_if(.., |(_, segment)| unwanted(segment.header.capacity)).map(|(number, _)| number));
+        gone.extend(retired.drain(..retired.len().saturating_sub(SPARE_SEGMENTS_MAX)).map(|(number, _)| number));
+        gone.into_iter().try_for_each(|number| self.disk.remove(&self.dir.join(spare_name(number))))
     }
 
     /// Makes a zero-filled file, durable in its whole length: a segment's header is never in a file that is too short.

@@ -109,6 +109,40 @@ fn a_memory_index_forgets_what_was_not_synced() {
     assert!(matches!(load(&memory).0, IndexState::Ready(marker) if marker.revision == 1));
 }
 
+/// What could go wrong: an index that was begun anew counts before it is whole, or the old one stays on the disk.
+#[test]
+fn an_index_that_is_begun_anew_counts_from_its_sync_on() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("index");
+    let open = || SledIndex::open(&dir).unwrap();
+    let revision = |index: &SledIndex| match load(index).0 {
+        IndexState::Ready(marker) => Some(marker.revision),
+        IndexState::Rebuild(_) => None,
+    };
+    let memory = MemoryIndex::default();
+    let index = open();
+    fill(&index, 3);
+    index.sync().unwrap();
+    for round in 4..12 {
+        for index in [&index as &dyn Backend, &memory] {
+            index.begin().unwrap();
+            fill(index, round);
+            index.sync().unwrap();
+        }
+    }
+    index.begin().unwrap();
+    fill(&index, 20);
+    drop(index);
+    let index = open();
+    assert_eq!((revision(&index), load(&index)), (Some(10), load(&memory)));
+    fill(&index, 13);
+    index.sync().unwrap();
+    drop(index);
+    assert_eq!(revision(&open()), Some(12));
+    let names: Vec<_> = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "one index and the file that names it: {names:?}");
+}
+
 fn files(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
