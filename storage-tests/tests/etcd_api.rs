@@ -18,6 +18,8 @@ mod etcdctl;
 mod gateway;
 #[path = "etcd_api/http.rs"]
 mod http;
+#[path = "etcd_api/inspect.rs"]
+mod inspect;
 #[path = "etcd_api/kv.rs"]
 mod kv;
 #[path = "etcd_api/lease.rs"]

@@ -25,6 +25,8 @@ pub mod log;
 
 pub mod index;
 
+pub mod inspect;
+
 pub mod lease;
 pub mod mvcc;
 pub mod replica;

@@ -38,16 +38,17 @@ pub(crate) struct Indexed {
 
 /// Everything that was found, in the order in which it was found.
 #[derive(Debug, Default)]
-struct Gathered {
-    versions: Vec<Found>,
+pub(crate) struct Gathered {
+    pub(crate) versions: Vec<Found>,
     /// Rows; None = deleted in the log.
-    rows: BTreeMap<(Table, Bytes), Option<FoundRow>>,
+    pub(crate) rows: BTreeMap<(Table, Bytes), Option<FoundRow>>,
     stale: Vec<BlockId>,
     dirty: Dirty,
 }
 
-#[derive(Debug)]
-struct Found {
+/// One version as it was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
     key: Key,
     /// None: the index says that the key is gone.
     version: Option<Version>,
@@ -60,8 +61,9 @@ struct Found {
 /// The source of what was replayed: newer than every block.
 const IN_LOG: u32 = u32::MAX;
 
-#[derive(Debug)]
-enum FoundRow {
+/// One row as it was found.
+#[derive(Clone, Debug)]
+pub(crate) enum FoundRow {
     Here(Bytes, Position),
     InLog(Position),
 }
@@ -181,7 +183,7 @@ impl Gathered {
         self.versions.reserve(keys as usize);
     }
 
-    fn indexed(&mut self, row: IndexRow<'_>) {
+    pub(crate) fn indexed(&mut self, row: IndexRow<'_>) {
         match row {
             IndexRow::Version { block, key, version } => {
                 let last = self.versions.last().filter(|last| *last.key == *key && last.source == block);
@@ -203,7 +205,7 @@ impl Gathered {
     }
 
     /// Values are looked at and not kept: their places are enough.
-    fn replayed(&mut self, Replayed { record, appended }: Replayed) -> Result<(), OpenError> {
+    pub(crate) fn replayed(&mut self, Replayed { record, appended }: Replayed) -> Result<(), OpenError> {
         let events = record.events.into_iter().map(|event| (event, None)).zip(appended.events);
         let moved = record.moved.into_iter().map(|moved| (moved.event, moved.superseded_at)).zip(appended.moved);
         for ((event, superseded_at), at) in events.chain(moved) {
@@ -231,7 +233,12 @@ impl Gathered {
         Ok(())
     }
 
-    fn followed_by(mut self, tail: Gathered) -> Gathered {
+    /// For who makes no checkpoint.
+    pub(crate) fn forget_dirty(&mut self) {
+        self.dirty = Dirty::default();
+    }
+
+    pub(crate) fn followed_by(mut self, tail: Gathered) -> Gathered {
         self.versions.extend(tail.versions);
         self.rows.extend(tail.rows);
         self.dirty.merge(tail.dirty);
@@ -277,7 +284,7 @@ impl Gathered {
     }
 
     /// All versions that are kept, by key and revision.
-    fn keep(&mut self, compact_revision: i64) -> Vec<(Key, Version)> {
+    pub(crate) fn keep(&mut self, compact_revision: i64) -> Vec<(Key, Version)> {
         let mut versions = std::mem::take(&mut self.versions);
         let order = |found: &Found| (found.version.as_ref().map(Version::revision).unwrap_or_default(), found.source);
         // Nearly sorted already, block by block: a stable sort merges what it finds in order.

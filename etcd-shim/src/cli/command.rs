@@ -1,7 +1,9 @@
 //! What the words on the command line mean, and who runs them.
 
 use super::connection::{EXIT_FAILURE, EXIT_USAGE, run_verb};
-use super::{conflicts::Conflicts, peer::Peer, share::Share, snapshot::Snapshot, status::Status};
+use super::{
+    conflicts::Conflicts, log::Log, peer::Peer, share::Share, snapshot::Snapshot, status::Status, verify::Verify,
+};
 use crate::{
     app,
     config::{self, Request, SourceError},
@@ -57,6 +59,11 @@ pub enum Command {
     /// Backups of a site: save, status, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Check everything that a stopped site has on disk.
+    Verify(Verify),
+    /// The commit log of a stopped site: dump.
+    #[command(subcommand)]
+    Log(Log),
 }
 
 /// Runs the process with its own command line and environment.
@@ -83,6 +90,8 @@ pub fn run() -> ExitCode {
         Command::Share(verb) => run_verb(verb.run()),
         Command::Conflicts(verb) => run_verb(verb.run()),
         Command::Snapshot(verb) => run_verb(verb.run()),
+        Command::Verify(verb) => run_verb(async { verb.run() }),
+        Command::Log(verb) => run_verb(async { verb.run() }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::admin::grpc::{ConnectError, SocketError, connect, socket_path};
 use crate::snapshot::SnapshotError;
+use archipel_store::inspect::InspectError;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,6 +47,9 @@ pub enum VerbError {
     /// A snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    /// A stopped site's data directory.
+    #[error(transparent)]
+    Inspect(#[from] InspectError),
     /// The runtime.
     #[error("the runtime did not start: {0}")]
     Runtime(#[source] std::io::Error),
@@ -54,13 +58,18 @@ pub enum VerbError {
     Stdin(#[source] std::io::Error),
 }
 
+/// The data directory of a site that is stopped.
+pub(crate) fn offline_dir(data_dir: Option<PathBuf>, name: &str) -> PathBuf {
+    data_dir.unwrap_or_else(|| PathBuf::from(format!("{name}.etcd")))
+}
+
 impl Connection {
     /// Connects.
     ///
     /// # Errors
     /// Nobody serves the socket.
     pub(crate) async fn open(&self) -> Result<Channel, VerbError> {
-        let data_dir = self.data_dir.clone().unwrap_or_else(|| PathBuf::from(format!("{}.etcd", self.name)));
+        let data_dir = offline_dir(self.data_dir.clone(), &self.name);
         let path = socket_path(&data_dir, self.admin_socket.as_deref())?;
         Ok(connect(&path).await?)
     }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Name of the file whose lock stands for the directory's.
-const LOCK_NAME: &str = "LOCK";
+pub(super) const LOCK_NAME: &str = "LOCK";
 
 /// The operating system's file systems.
 #[derive(Clone, Copy, Debug, Default)]

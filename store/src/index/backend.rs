@@ -63,7 +63,7 @@ pub(super) fn check<K: AsRef<[u8]>, V: AsRef<[u8]>>(
     visit: &mut dyn FnMut(Row<'_>),
 ) -> IndexState {
     let rebuild = |reason: &str| IndexState::Rebuild(reason.into());
-    let Some(marker) = marker else { return rebuild("there is no index yet") };
+    let Some(marker) = marker else { return rebuild(Marker::NONE_YET) };
     let Some(marker) = marker else { return rebuild("its marker is unreadable") };
     visit(Row::Marker(marker));
     let mut found = Marker::default();

@@ -16,3 +16,5 @@ pub use block::{Block, VersionRow};
 pub use memory::MemoryIndex;
 pub use row::{BlockId, IndexWrite, Marker, Row, TableRow};
 pub use sled_index::SledIndex;
+
+pub(crate) use row::hash_row;

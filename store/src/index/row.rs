@@ -166,6 +166,9 @@ pub(super) fn visit(marker: &Marker, key: &[u8], value: &[u8], to: &mut dyn FnMu
 }
 
 impl Marker {
+    /// Why an index that was never written cannot be used.
+    pub(crate) const NONE_YET: &str = "there is no index yet";
+
     /// A marker's point before any log: a replay from it is refused, so an index that carries it is rebuilt.
     pub(crate) const UNREACHABLE: LogPoint = LogPoint { segment: u64::MAX, offset: 0 };
 
@@ -212,7 +215,7 @@ impl Marker {
 }
 
 /// Hash of one row. Its constants are part of the format: the digest on disk is made of it.
-pub(super) fn hash_row(key: &[u8], value: &[u8]) -> u64 {
+pub(crate) fn hash_row(key: &[u8], value: &[u8]) -> u64 {
     let mut hash = 0x243f_6a88_85a3_08d3_u64 ^ (key.len() as u64);
     for part in [key, value] {
         let (words, tail) = part.as_chunks::<8>();

@@ -50,4 +50,11 @@ pub use segments::SegmentInfo;
 pub use syncer::Syncer;
 
 pub(crate) use bound::delay;
+pub(crate) use first::{FIRST_NAME, First};
+pub(crate) use flipped::segment_header as flipped_segment_header;
+pub(crate) use format::{
+    FORMAT_VERSION, FrameKind, HeaderFault, SEGMENT_HEADER_BYTES, SegmentHeader, number_in, segment_name,
+};
+pub(crate) use segments::{Segment, Segments};
 pub use walk::Flip;
+pub(crate) use walk::{Frame, Walk};

@@ -101,6 +101,26 @@ impl Walk {
         Walk { window, log_id: header.log_id, next, generation: header.generation, batch_begin }
     }
 
+    /// Goes to the next whole frame before `limit`, whatever lies between, or to `limit` itself: behind damage.
+    pub(crate) fn seek(&mut self, limit: u32) -> io::Result<()> {
+        let mut at = self.next.offset;
+        while at < limit {
+            let Some(step) = self.skip_zeros(at)? else { break };
+            at += step;
+            if at >= limit {
+                break;
+            }
+            let point = LogPoint { offset: at, ..self.next };
+            if let Some(frame) = self.frame_at(point)? {
+                (self.next, self.generation) = (point, frame.header.generation);
+                return Ok(());
+            }
+            at += FRAME_ALIGNMENT;
+        }
+        self.next.offset = limit;
+        Ok(())
+    }
+
     /// Where the next frame would begin.
     pub(crate) fn next(&self) -> LogPoint {
         self.next

@@ -29,3 +29,4 @@ pub use verbs::{Collision, PeerRef, ShareError};
 
 pub(crate) use emit::Emitter;
 pub(crate) use replicas::{Replicas, SharedReplicas};
+pub(crate) use row::{decode_clock, is_clock, split};

@@ -29,7 +29,7 @@ pub(super) fn prefix(share: u128) -> Bytes {
 }
 
 /// Splits a row key into the share's id and the rest.
-pub(super) fn split(key: &[u8]) -> Option<(u128, &[u8])> {
+pub(crate) fn split(key: &[u8]) -> Option<(u128, &[u8])> {
     let (id, rest) = key.split_first_chunk::<16>()?;
     Some((u128::from_be_bytes(*id), rest))
 }
@@ -47,6 +47,11 @@ pub(super) fn is_share(rest: &[u8]) -> bool {
 /// Key of a share's clock and version vector.
 pub(super) fn clock(share: u128) -> Bytes {
     of_share(share, CLOCK)
+}
+
+/// True for the rest of a clock's key.
+pub(crate) fn is_clock(rest: &[u8]) -> bool {
+    rest == CLOCK
 }
 
 /// Key of an object's state.
@@ -83,7 +88,7 @@ pub(super) fn encode_clock(hlc: Hlc, have: &VersionVector) -> Bytes {
 }
 
 /// Reads a clock row's value.
-pub(super) fn decode_clock(value: &[u8]) -> Option<(Hlc, VersionVector)> {
+pub(crate) fn decode_clock(value: &[u8]) -> Option<(Hlc, VersionVector)> {
     let (hlc, pairs) = value.split_first_chunk::<8>()?;
     if pairs.len() % 24 != 0 {
         return None;

@@ -1,7 +1,5 @@
 //! `archipel snapshot …`: backups of a site.
 
-mod progress;
-
 mod restore;
 mod save;
 mod status;

@@ -1,8 +1,9 @@
 //! `archipel snapshot restore`.
 
-use super::{progress::bar, status::summary_json};
+use super::status::summary_json;
 use crate::cli::connection::VerbError;
 use crate::cli::output::{Format, print_json};
+use crate::cli::progress::bar;
 use crate::snapshot;
 use clap::Args;
 use std::{path::PathBuf, process::ExitCode};

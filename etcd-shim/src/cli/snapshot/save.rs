@@ -1,9 +1,10 @@
 //! `archipel snapshot save`.
 
-use super::{progress::bar, status::summary_json};
+use super::status::summary_json;
 use crate::admin::grpc::proto::{SaveRequest, snapshots_client::SnapshotsClient};
 use crate::cli::connection::{Connection, VerbError};
 use crate::cli::output::{Format, print_json};
+use crate::cli::progress::bar;
 use crate::snapshot::{SnapshotError, open};
 use clap::Args;
 use std::{

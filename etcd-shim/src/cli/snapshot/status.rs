@@ -1,8 +1,8 @@
 //! `archipel snapshot status`.
 
-use super::progress::bar;
 use crate::cli::connection::VerbError;
 use crate::cli::output::{Format, Table, ago, print_json};
+use crate::cli::progress::bar;
 use crate::snapshot::{Summary, open};
 use clap::Args;
 use serde_json::{Value, json};

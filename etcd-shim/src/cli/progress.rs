@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 const TEMPLATE: &str = "{msg} [{bar:40}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
 
 /// A bar of this many bytes on standard error.
-pub(super) fn bar(message: &'static str, bytes: u64) -> ProgressBar {
+pub(crate) fn bar(message: &'static str, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes).with_message(message);
     if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
         bar.set_style(style.progress_chars("=> "));

@@ -1,0 +1,27 @@
+//! `archipel log …`: the commit log of a site that is stopped.
+
+mod dump;
+mod record;
+
+use super::connection::VerbError;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// The verbs.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Log {
+    /// Print every committed record in order.
+    Dump(dump::Dump),
+}
+
+impl Log {
+    /// Runs the verb.
+    ///
+    /// # Errors
+    /// What the admin has to know.
+    pub fn run(self) -> Result<ExitCode, VerbError> {
+        match self {
+            Self::Dump(verb) => verb.run(),
+        }
+    }
+}
