@@ -60,6 +60,10 @@ impl Disk for ReadOnlyDisk {
     fn sync_dir(&self, _: &Path) -> io::Result<()> {
         refused()
     }
+
+    fn free_space(&self, dir: &Path) -> io::Result<u64> {
+        RealDisk.free_space(dir)
+    }
 }
 
 #[derive(Debug)]
