@@ -75,7 +75,7 @@ impl Scan {
 
     /// Where the next frame would begin, and of which generation.
     pub(super) fn place(&self) -> (LogPoint, u32) {
-        (self.walk.next(), self.walk.generation())
+        (self.walk.next(), self.walk.tail().generation)
     }
 
     /// The next thing that lies in the segment. A disk that refuses is damage up to the segment's end.
