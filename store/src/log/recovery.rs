@@ -281,11 +281,6 @@ impl Recovery {
                 Err(OpenError::Foreign { path, reason })
             }
             // A file gets its name first and its header with its first batch, so the newest may have none yet.
-            Err(HeaderFault::Invalid)
-                if flipped::segment_header(&head).is_some_and(|whole| whole.sequence == sequence) =>
-            {
-                Err(damaged("its header is whole but for one bit"))
-            }
             Ok(_) | Err(HeaderFault::Invalid) if is_last => {
                 let expected = SegmentHeader {
                     sequence,
@@ -294,23 +289,32 @@ impl Recovery {
                     generation: previous.map_or(0, |previous| previous.header.generation + 1),
                     ..SegmentHeader::default()
                 };
-                self.give_up_unwritten(expected, &file).map(|()| None)
+                self.check_unproven(expected, &file)?;
+                // The start writes it again, with the first batch.
+                let mended = flipped::segment_header(&head)
+                    .filter(|header| header.sequence == sequence && u64::from(header.capacity) <= bytes);
+                match mended {
+                    Some(header) => Ok(Some(Arc::new(Segment { header, file }))),
+                    None => self.give_up_unwritten(sequence).map(|()| None),
+                }
             }
             Ok(header) => Err(damaged(&format!("it says that it is segment {}", header.sequence))),
             Err(HeaderFault::Invalid) => Err(damaged("its header is unreadable")),
         }
     }
 
-    /// Makes a spare of a file that got its name but never a first batch.
-    fn give_up_unwritten(&self, expected: SegmentHeader, file: &Arc<dyn DiskFile>) -> Result<(), OpenError> {
-        let sequence = expected.sequence;
-        let name = segment_name(sequence);
+    /// Whether nothing in a file without a header proves that it was written once and durable.
+    fn check_unproven(&self, expected: SegmentHeader, file: &Arc<dyn DiskFile>) -> Result<(), OpenError> {
+        let name = segment_name(expected.sequence);
         let rest = Walk::of_file(file, expected).rest(true);
-        let rest = rest.map_err(self.io("reading", &name))?;
-        if let Some(proof) = rest.proof {
-            let reason = format!("its header is unreadable, but the record at offset {} was durable", proof.offset);
-            return Err(OpenError::Damaged { path: self.segments.dir.join(&name), offset: 0, reason });
-        }
+        let Some(proof) = rest.map_err(self.io("reading", &name))?.proof else { return Ok(()) };
+        let reason = format!("its header is unreadable, but the record at offset {} was durable", proof.offset);
+        Err(OpenError::Damaged { path: self.segments.dir.join(&name), offset: 0, reason })
+    }
+
+    /// Makes a spare of a file that got its name but never a first batch.
+    fn give_up_unwritten(&self, sequence: u64) -> Result<(), OpenError> {
+        let name = segment_name(sequence);
         tracing::warn!(segment = sequence, "the newest segment of the commit log was never written; taking it back");
         let disk = &self.segments.disk;
         let from = self.segments.dir.join(&name);

@@ -19,10 +19,13 @@ pub(crate) struct Tail {
 impl Tail {
     /// Makes the last batch durable, with the bit turned that had flipped. `end` is where it ends.
     pub(crate) fn write_again(self, segment: &Segment, end: u32, mended: Option<Flip>) -> io::Result<()> {
-        // A segment's first batch was written with the header.
+        // A segment's first batch was written with the header, of which a bit may have been turned already.
         let begin = if self.batch_begin <= SEGMENT_HEADER_BYTES { 0 } else { self.batch_begin };
         let mut bytes = vec![0; end.saturating_sub(begin) as usize];
         segment.file.read_exact_at(&mut bytes, u64::from(begin))?;
+        if begin == 0 {
+            bytes.iter_mut().zip(segment.header.encode()).for_each(|(byte, right)| *byte = right);
+        }
         if let Some(Flip { at, bit }) = mended
             && let Some(byte) = at.offset.checked_sub(begin).and_then(|at| bytes.get_mut(at as usize))
         {

@@ -16,4 +16,5 @@ mod workload;
 mod crash;
 mod faults;
 mod flips;
+mod phases;
 mod planted;
