@@ -124,7 +124,7 @@ async fn run(config: Config, workers: &Arc<Workers>, started: Instant) -> Result
     }
     serve_metrics_on(&mut site, &acceptor, scrapers, &admin::http::metrics_routes(context.clone()));
     site.tasks.spawn(compactor::run(site.store.clone(), site.config.auto_compaction, site.stop.clone()));
-    site.tasks.spawn(alarm::watch_space(context));
+    site.tasks.spawn(alarm::watch_disk(context));
     ready(&site, started);
 
     let ended_by = signal.await.map_err(io::Error::other)?;
@@ -151,6 +151,7 @@ async fn open(config: &Config, metrics: &Metrics) -> Result<Store, AppError> {
     settings.prefix.clone_from(&config.kubernetes_prefix);
     settings.min_lease_ttl_s = config.min_lease_ttl_s;
     settings.value_cache_bytes = config.value_cache_bytes;
+    settings.scrub_bytes_per_second = config.scrub_bytes_per_second;
     settings.fsync = config.fsync;
     let disk = metrics.disk.clone();
     let opened =

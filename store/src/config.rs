@@ -1,6 +1,6 @@
 //! What a site's operator decides about its store.
 
-use crate::limits::{CHECKPOINT_LOG_BYTES_DEFAULT, VALUE_CACHE_BYTES_DEFAULT};
+use crate::limits::{CHECKPOINT_LOG_BYTES_DEFAULT, SCRUB_BYTES_PER_SECOND_DEFAULT, VALUE_CACHE_BYTES_DEFAULT};
 use std::path::PathBuf;
 
 /// Settings of a store. `dir` and `site_name` have no sensible default; the others do.
@@ -24,8 +24,10 @@ pub struct Config {
     pub checkpoint_interval_ms: u64,
     /// Bytes of values that stay in memory; the others are read from the log when somebody asks for them.
     pub value_cache_bytes: u64,
-    /// Run the expiry, checkpoint and cleaning threads. A simulation turns them off and calls
-    /// [`crate::Store::expire_leases`] and [`crate::Store::maintain`] itself.
+    /// Bytes of closed segments that are read and checked in a second, in the background; 0 = none.
+    pub scrub_bytes_per_second: u64,
+    /// Run the expiry, checkpoint, cleaning and scrub threads. A simulation turns them off and calls
+    /// [`crate::Store::expire_leases`], [`crate::Store::maintain`] and [`crate::Store::scrub`] itself.
     pub background: bool,
 }
 
@@ -42,6 +44,7 @@ impl Config {
             checkpoint_bytes: CHECKPOINT_LOG_BYTES_DEFAULT,
             checkpoint_interval_ms: 60_000,
             value_cache_bytes: VALUE_CACHE_BYTES_DEFAULT,
+            scrub_bytes_per_second: SCRUB_BYTES_PER_SECOND_DEFAULT,
             background: true,
         }
     }

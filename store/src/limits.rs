@@ -62,6 +62,20 @@ pub const DISK_RESERVE_SEGMENTS: u64 = 3;
 /// … and so many bytes at least: a checkpoint of the index needs some, too.
 pub const DISK_RESERVE_BYTES_MIN: u64 = 64 << 20;
 
+/// Bytes of closed segments that the scrub reads in a second when the configuration does not say: 64 GiB in five hours, at
+/// some thousandths of a processor.
+pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
+/// How often the scrub reads.
+pub const SCRUB_INTERVAL_MS: u64 = 250;
+/// From the beginning of one pass of the scrub to that of the next, at least: a small log is not read all the time.
+pub const SCRUB_PASS_INTERVAL_MS: u64 = 3_600_000;
+/// Damaged places that a verification tells; the rest is counted.
+pub const DAMAGE_TOLD_MAX: usize = 1_000;
+/// Lost keys that are named for one of them.
+pub const LOST_KEYS_NAMED_MAX: usize = 20;
+/// Differences between index and log that a verification tells; the rest is counted.
+pub const DIFFERENCES_TOLD_MAX: usize = 20;
+
 /// Largest payload of one frame of the log. A frame larger than a segment gets an oversized segment of its own.
 pub const FRAME_PAYLOAD_BYTES_MAX: u32 = 32 << 20;
 

@@ -7,9 +7,10 @@ use crate::disk::{Disk, RealDisk};
 use crate::error::{OpenError, RequestError};
 use crate::guarded::Guarded;
 use crate::index::{Backend, SledIndex};
+use crate::inspect::{Scrub, ScrubStatus};
 use crate::keyspace::Keyspace;
 use crate::lease::{self, Deadlines, LeaseInfo};
-use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS};
+use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS, SCRUB_INTERVAL_MS};
 use crate::log::{Log, Options, Table};
 use crate::mvcc::{
     DeleteRangeReply, DeleteRangeRequest, Key, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
@@ -36,6 +37,7 @@ struct Inner {
     core: Arc<Core>,
     /// Set once, at the end of the start.
     replicas: OnceLock<SharedReplicas>,
+    scrub: Arc<Scrub>,
     threads: Mutex<Threads>,
 }
 
@@ -113,13 +115,18 @@ impl Store {
         let evaluator = Evaluator::new(state, deadlines, parts.appender, live, dirty);
         let sequencer = Sequencer::new(evaluator, parts.syncer, clock.clone(), config.background);
         let background = config.background;
+        let scrub = Arc::new(Scrub::new(parts.reader, clock.clone(), config.scrub_bytes_per_second));
         let core = Arc::new(Core::new(config, sequencer, clock, parts.cleaner, index, indexed));
-        let inner = Inner { core: core.clone(), replicas: OnceLock::new(), threads: Mutex::new(Threads::default()) };
+        let (replicas, threads) = (OnceLock::new(), Mutex::new(Threads::default()));
+        let inner = Inner { core: core.clone(), replicas, scrub: scrub.clone(), threads };
         let store = Store(Arc::new(inner));
         let mut threads = lock(&store.0.threads);
         let writer = core.clone();
         threads.writer = Some(spawn("log-writer", move || writer.sequencer.write_batches())?);
         if background {
+            if core.config.scrub_bytes_per_second > 0 {
+                threads.paced.push(scrubbing(core.clone(), scrub)?);
+            }
             let expiry = core.clone();
             let beat = Duration::from_millis(LEASE_EXPIRY_INTERVAL_MS);
             threads.paced.push(paced("lease-expiry", beat, move |_| expiry.expire_leases().is_ok())?);
@@ -344,6 +351,18 @@ impl Store {
         self.space_error().map_or(Ok(()), |reason| Err(RequestError::NoSpace(reason)))
     }
 
+    /// What the scrub did so far.
+    pub fn scrub_status(&self) -> ScrubStatus {
+        self.0.scrub.status()
+    }
+
+    /// Reads and checks every closed segment, at once and whatever the configured rate is. Blocks. What is damaged is logged
+    /// and counted in what comes back.
+    pub fn scrub(&self) -> ScrubStatus {
+        self.0.scrub.pass(&|| self.sequencer().publication().load());
+        self.0.scrub.status()
+    }
+
     /// What the store was opened with.
     pub fn config(&self) -> &Config {
         &self.0.core.config
@@ -445,6 +464,14 @@ async fn breathe() {
 
 fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, OpenError> {
     thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| OpenError::Thread { name, source })
+}
+
+/// The thread that reads what is written no more.
+fn scrubbing(core: Arc<Core>, scrub: Arc<Scrub>) -> Result<(Arc<Pulse>, thread::JoinHandle<()>), OpenError> {
+    paced("scrub", Duration::from_millis(SCRUB_INTERVAL_MS), move |pulse| {
+        scrub.beat(&|| core.sequencer.publication().load(), &|| pulse.is_stopped());
+        true
+    })
 }
 
 /// A thread that runs at a pace until it is stopped or has nothing to do any more.

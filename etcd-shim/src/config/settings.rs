@@ -48,6 +48,8 @@ pub struct Config {
     pub kubernetes_prefix: String,
     /// Bytes of values that stay in memory.
     pub value_cache_bytes: u64,
+    /// Bytes of the commit log that are checked in a second, in the background; 0 = none.
+    pub scrub_bytes_per_second: u64,
     /// The shortest lease, in seconds.
     pub min_lease_ttl_s: i64,
     /// Bytes after which writes are refused; None = never.
@@ -147,6 +149,7 @@ impl Config {
             admin_socket: path("admin-socket"),
             kubernetes_prefix: values.text("kubernetes-prefix").to_owned(),
             value_cache_bytes: values.number("value-cache-bytes"),
+            scrub_bytes_per_second: values.number("scrub-bytes-per-second"),
             min_lease_ttl_s: min_lease_ttl_s(values.number("heartbeat-interval"), values.number("election-timeout"))?,
             quota_bytes: quota_bytes(values.number("quota-backend-bytes")),
             limits: Limits {

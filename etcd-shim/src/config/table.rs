@@ -96,6 +96,12 @@ const LIMITS: &[Flag] = &[
     acts("grpc-keepalive-min-time", Duration, "5s", "A client may not ping more often."),
     acts("grpc-keepalive-interval", Duration, "2h", "An idle connection is pinged after this time; 0 = never."),
     acts("grpc-keepalive-timeout", Duration, "20s", "A ping that is not answered in this time ends the connection."),
+    own(
+        "scrub-bytes-per-second",
+        COUNT64,
+        "4194304",
+        "Bytes of the commit log that are checked in a second; 0 = none.",
+    ),
     own("value-cache-bytes", COUNT64, "67108864", "Bytes of values that stay in memory; others are read from the log."),
     acts("warning-unary-request-duration", Duration, "300ms", "A request that takes longer is logged."),
 ];

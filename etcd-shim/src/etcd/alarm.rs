@@ -35,7 +35,7 @@ pub struct Alarms {
 pub enum Alarm {
     /// The quota was reached.
     NoSpace = 1,
-    /// An operator said that the data are corrupt.
+    /// Values are lost, as the scrub found, or an operator said.
     Corrupt = 2,
 }
 
@@ -176,6 +176,17 @@ impl Alarms {
         Err(EtcdError::NoSpace)
     }
 
+    /// Raises the corruption alarm of this member.
+    async fn raise_corrupt(&self, store: &Store) {
+        tracing::error!(
+            "alarm CORRUPT: all requests are refused; stop the site, run archipel verify, and restore it from a snapshot or \
+             from a peer"
+        );
+        if let Err(error) = self.raise(store, Raised { alarm: Alarm::Corrupt, member_id: self.member_id }).await {
+            tracing::error!(%error, "the corruption alarm cannot be stored");
+        }
+    }
+
     /// Raises the space alarm of this member.
     pub async fn raise_no_space(&self, store: &Store, reason: &str) {
         tracing::warn!(reason, "alarm NOSPACE: writes are refused; compact, then disarm the alarm");
@@ -185,13 +196,21 @@ impl Alarms {
     }
 }
 
-/// Raises the space alarm when the disk does not let the log grow, until the process stops: writes are refused before the
-/// log fails.
-pub async fn watch_space(context: Context) {
+/// Looks at the disk until the process stops. Raises the space alarm when it does not let the log grow: writes are refused
+/// before the log fails. Raises the corruption alarm when the scrub finds that a value is lost that somebody may ask for;
+/// damage to what nobody needs any more is logged and no reason to refuse. An operator who disarms it sees it again when
+/// the next pass finds the same.
+pub async fn watch_disk(context: Context) {
+    let mut lost_seen = 0;
     loop {
         tokio::select! {
             () = tokio::time::sleep(SPACE_INTERVAL) => {}
             () = context.stop.cancelled() => return,
+        }
+        let lost = context.store.scrub_status().lost;
+        if lost > lost_seen {
+            lost_seen = lost;
+            context.alarms.raise_corrupt(&context.store).await;
         }
         if context.alarms.is_raised(Alarm::NoSpace) {
             continue;

@@ -11,3 +11,4 @@ pub use clients::ClientRequests;
 mod disk;
 pub use disk::DiskMetrics;
 mod process;
+mod storage;

@@ -1,6 +1,6 @@
 //! The registry: what is counted as it happens, and what is read from the store when Prometheus asks.
 
-use super::{Calls, ClientRequests, DiskMetrics, process::ProcessMetrics};
+use super::{Calls, ClientRequests, DiskMetrics, process::ProcessMetrics, storage::StorageMetrics};
 use crate::{
     config::{ETCD_CLUSTER_SERIES, ETCD_VERSION},
     tls::LiveTls,
@@ -77,6 +77,7 @@ pub struct Metrics {
     /// Commits that failed.
     pub failed: IntCounter,
     process: ProcessMetrics,
+    storage: StorageMetrics,
     scraped: Scraped,
     certificates: Arc<OnceLock<Arc<LiveTls>>>,
 }
@@ -168,6 +169,7 @@ impl Metrics {
             clients: ClientRequests::register(&registry)?,
             disk: DiskMetrics::register(&registry)?,
             process: ProcessMetrics::register(&registry)?,
+            storage: StorageMetrics::register(&registry)?,
             health: HealthCounters {
                 success: counter("etcd_server_health_success", "The total number of successful health checks")?,
                 failure: counter("etcd_server_health_failures", "The total number of failed health checks")?,
@@ -245,6 +247,7 @@ impl Metrics {
         self.scraped.applied.set(revision);
         self.count_expired(store);
         self.process.read();
+        self.storage.read(store);
         if let Some(tls) = self.certificates.get() {
             let facts = tls.facts();
             let set = |role, not_after_s| self.scraped.tls_not_after.with_label_values(&[role]).set(not_after_s);

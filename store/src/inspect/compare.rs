@@ -1,12 +1,10 @@
 //! The index against the log.
 
 use super::content::{Content, hash_version};
+use crate::limits::DIFFERENCES_TOLD_MAX;
 use crate::log::Reader;
 use crate::mvcc::{Key, Version};
 use std::cmp::Ordering;
-
-/// Differences that are told; the rest is counted.
-const DIFFERENCES_MAX: usize = 20;
 
 /// What differs, in words, and how much more does.
 #[derive(Debug, Default)]
@@ -17,7 +15,7 @@ pub(super) struct Differences {
 
 impl Differences {
     fn push(&mut self, tell: impl FnOnce() -> String) {
-        if self.told.len() < DIFFERENCES_MAX { self.told.push(tell()) } else { self.more += 1 }
+        if self.told.len() < DIFFERENCES_TOLD_MAX { self.told.push(tell()) } else { self.more += 1 }
     }
 }
 

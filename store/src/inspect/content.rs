@@ -1,6 +1,9 @@
 //! What the log alone, or the index with the log's tail, says that the store holds. Both must say the same.
 
+use super::damage::{Damage, DamagedKey};
+use super::scan::Gap;
 use crate::index::hash_row;
+use crate::limits::LOST_KEYS_NAMED_MAX;
 use crate::log::{Position, Reader, Table};
 use crate::mvcc::{Key, Version};
 use crate::recovery::{FoundRow, Gathered};
@@ -53,6 +56,36 @@ impl Content {
             hash_row(&key, row.value.as_deref().unwrap_or_default())
         });
         versions.chain(rows).fold(0, u64::wrapping_add)
+    }
+
+    /// Notes what is kept in a damaged part; true if a row is lost, which a start needs.
+    pub(super) fn look_up(&self, gap: &Gap, reader: &Reader, damage: &mut Damage) -> bool {
+        let mut row_lost = false;
+        let mut lose = |key: DamagedKey| {
+            damage.lost_count += 1;
+            if damage.lost.len() < LOST_KEYS_NAMED_MAX {
+                damage.lost.push(key);
+            }
+        };
+        for (key, version) in &self.versions {
+            let at = version.position().unwrap_or_default();
+            if !gap.holds(at) {
+                continue;
+            }
+            damage.kept += 1;
+            if !version.is_tombstone() && reader.read(at).is_err() {
+                let (key, revision) = (Bytes::copy_from_slice(key), version.revision().main);
+                lose(DamagedKey { key, table: None, revision });
+            }
+        }
+        for ((table, key), row) in self.rows.iter().filter(|(_, row)| gap.holds(row.position)) {
+            damage.kept += 1;
+            if row.value.is_none() {
+                row_lost = true;
+                lose(DamagedKey { key: key.clone(), table: Some(*table), revision: 0 });
+            }
+        }
+        row_lost
     }
 
     /// The first gap in the revisions above the compaction, in words. Every revision has an event, which is kept.

@@ -1,12 +1,11 @@
 //! The segments of a log that is only read, whatever is wrong with them.
 
-use super::damage::{Damage, NO_START};
+use super::damage::{Damage, MENDED, NO_START};
 use super::error::InspectError;
-use super::scan::Scan;
 use crate::disk::{DirLock, Disk, DiskFile};
 use crate::log::{
-    FIRST_NAME, FORMAT_VERSION, First, HeaderFault, Options, Reader, SEGMENT_HEADER_BYTES, Segment, SegmentHeader,
-    Segments, flipped_segment_header, number_in, segment_name,
+    FIRST_NAME, FORMAT_VERSION, First, HeaderFault, LogPoint, Options, Reader, SEGMENT_HEADER_BYTES, Segment,
+    SegmentHeader, Segments, Torn, Walk, flipped_segment_header, number_in, segment_name,
 };
 use crate::sync::Arc;
 use std::io;
@@ -20,6 +19,8 @@ pub(super) struct Directory {
     pub(super) segments: Vec<Found>,
     /// What is wrong with files and headers.
     pub(super) damage: Vec<Damage>,
+    /// A first batch of the newest file that was never finished.
+    pub(super) torn: Option<Torn>,
     disk: Arc<dyn Disk>,
     _lock: Box<dyn DirLock>,
 }
@@ -51,8 +52,14 @@ impl Directory {
         let mut files: Vec<(u64, u64)> =
             entries.iter().filter_map(|e| number_in(&e.name, ".segment").map(|number| (number, e.bytes))).collect();
         files.sort_unstable();
-        let mut found =
-            Directory { dir, segments: Vec::new(), damage: Vec::new(), disk: Arc::clone(disk), _lock: lock };
+        let mut found = Directory {
+            dir,
+            segments: Vec::new(),
+            damage: Vec::new(),
+            torn: None,
+            disk: Arc::clone(disk),
+            _lock: lock,
+        };
         let oldest = files.first().map_or(0, |(sequence, _)| *sequence);
         let log_id = found.check_first(oldest);
         let newest = files.last().map_or(0, |(sequence, _)| *sequence);
@@ -133,12 +140,24 @@ impl Directory {
             }
             Ok(_) | Err(HeaderFault::Invalid) => (guessed(sequence, bytes, last.as_ref(), log_id), true),
         };
-        if headless {
+        let mended = flipped_segment_header(&head).filter(|whole| headless && whole.sequence == sequence);
+        let unproven = if headless && is_newest { unproven(&file, header) } else { None };
+        let (header, headless) = match (mended, unproven) {
+            // As a start does it.
+            (Some(mended), Some(_)) => {
+                let what = "a bit of its header has flipped";
+                self.damage.push(Damage::new(path.clone(), sequence, what, MENDED));
+                (mended, false)
+            }
             // A file gets its name first and its header with its first batch, so the newest may have none yet.
-            let written = flipped_segment_header(&head).is_some() || has_frames(&file, header);
-            if is_newest && !written {
+            (None, Some(bytes)) => {
+                let at = LogPoint { segment: sequence, offset: 0 };
+                self.torn = (bytes > 0).then_some(Torn { at, bytes });
                 return Ok(());
             }
+            (_, None) => (header, headless),
+        };
+        if headless {
             self.damage.push(damage("its header is unreadable".into()));
         } else if u64::from(header.capacity) > bytes {
             self.damage.push(damage(format!("the file has {bytes} bytes of {}", header.capacity)));
@@ -185,7 +204,8 @@ fn guessed(sequence: u64, bytes: u64, last: Option<&SegmentHeader>, log_id: Opti
     }
 }
 
-fn has_frames(file: &Arc<dyn DiskFile>, header: SegmentHeader) -> bool {
-    let segment = Segment { header, file: Arc::clone(file) };
-    matches!(Scan::headless(&segment, None).step(), super::scan::Step::Frame(_))
+/// The bytes of a file without a header, unless some of them prove that it was written once and durable.
+fn unproven(file: &Arc<dyn DiskFile>, header: SegmentHeader) -> Option<u64> {
+    let rest = Walk::of_file(file, header).rest(true).ok()?;
+    rest.proof.is_none().then_some(rest.torn_bytes)
 }

@@ -68,8 +68,9 @@ fn copy_dir(from: &Path, to: &Path) -> io::Result<()> {
 fn dir_bytes(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {
-        let metadata = entry?.metadata()?;
-        bytes += metadata.len();
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { dir_bytes(&entry.path())? } else { metadata.len() };
     }
     Ok(bytes)
 }

@@ -63,6 +63,11 @@ impl Origins {
                 Some(EntryRange { share, actor: dot.actor.0, n_first: dot.n, n_last: dot.n })
             })
             .collect();
+        let known = |entry: &EntryRange| {
+            let clock = self.clocks.get(&entry.share);
+            clock.is_some_and(|clock| clock.get(ActorId(entry.actor)) >= entry.n_last)
+        };
+        let are_copies = !own.is_empty() && own.iter().all(known);
         let mut absorbed = Vec::new();
         let mut has_clock = false;
         for write in record.tables.iter().filter(|write| write.table == Table::Share) {
@@ -83,7 +88,7 @@ impl Origins {
         }
         let of_shares = [Table::Share, Table::Object, Table::Entry, Table::Conflict];
         let touches_shares = record.tables.iter().any(|write| of_shares.contains(&write.table));
-        if !record.moved.is_empty() {
+        if !record.moved.is_empty() || are_copies {
             Origin::Cleaning
         } else if !own.is_empty() {
             Origin::Site { entries: own }
@@ -94,5 +99,59 @@ impl Origins {
         } else {
             Origin::Site { entries: own }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Event, EventKind, TableWrite};
+    use crate::revision::Revision;
+    use archipel_crdt::clock::Hlc;
+    use archipel_crdt::dot::Dot;
+    use bytes::Bytes;
+
+    const SHARE: u128 = 5;
+    const NANTES: u128 = 1;
+    const RENNES: u128 = 2;
+
+    fn row(table: Table, rest: &[u8], value: Vec<u8>) -> TableWrite {
+        TableWrite { table, key: [&SHARE.to_be_bytes(), rest].concat().into(), value: Some(value.into()) }
+    }
+
+    fn clock(nantes: u64, rennes: u64) -> TableWrite {
+        let mut value = vec![0; 8];
+        for (actor, n) in [(NANTES, nantes), (RENNES, rennes)] {
+            value.extend_from_slice(&actor.to_be_bytes());
+            value.extend_from_slice(&n.to_be_bytes());
+        }
+        row(Table::Share, b"c", value)
+    }
+
+    fn entry(n: u64) -> TableWrite {
+        let dot = Dot { actor: ActorId(NANTES), n };
+        let entry = Entry { dot, hlc: Hlc(0), deps: VersionVector::default(), epoch: 1, ops: Vec::new() };
+        row(Table::Entry, &n.to_be_bytes(), entry.encode())
+    }
+
+    fn record(tables: Vec<TableWrite>, writes: bool) -> Record {
+        let kind = EventKind::Put(Bytes::from_static(b"kv"));
+        let event = Event { key: Bytes::from_static(b"k"), revision: Revision { main: 2, sub: 0 }, kind };
+        Record { events: if writes { vec![event] } else { Vec::new() }, tables, ..Record::default() }
+    }
+
+    #[test]
+    fn a_record_is_from_a_client_a_peer_or_the_site_itself() {
+        let mut origins = Origins::new(true);
+        let range = |actor, n_first, n_last| EntryRange { share: SHARE, actor, n_first, n_last };
+        let site = |entries| Origin::Site { entries };
+        assert_eq!(origins.of(&record(Vec::new(), true)), site(Vec::new()));
+        assert_eq!(origins.of(&record(vec![row(Table::Share, b"s", Vec::new())], false)), Origin::Share);
+        assert_eq!(origins.of(&record(vec![entry(1), clock(1, 0)], true)), site(vec![range(NANTES, 1, 1)]));
+        let peer = Origin::Peer { entries: vec![range(RENNES, 1, 3)] };
+        assert_eq!(origins.of(&record(vec![clock(1, 3)], true)), peer);
+        assert_eq!(origins.of(&record(vec![entry(1)], false)), Origin::Cleaning, "a copy of the row");
+        let mut behind = Origins::new(false);
+        assert_eq!(behind.of(&record(vec![clock(1, 3)], true)), Origin::Peer { entries: Vec::new() });
     }
 }

@@ -1,6 +1,6 @@
 //! Walks the frames of one segment and goes on behind damage.
 
-use crate::log::{Flip, Frame, FrameKind, LogPoint, Position, Segment, Walk};
+use crate::log::{Flip, Frame, FrameKind, LogPoint, Position, SEGMENT_HEADER_BYTES, Segment, Walk};
 use std::io;
 
 /// What a step found.
@@ -59,6 +59,11 @@ impl Scan {
     /// Of a segment whose header is unreadable.
     pub(super) fn headless(segment: &Segment, ends_at: Option<u32>) -> Scan {
         Scan { headless: true, ..Scan::new(segment, ends_at) }
+    }
+
+    /// From where an earlier scan was.
+    pub(super) fn resumed(segment: &Segment, ends_at: u32, next: LogPoint, generation: u32) -> Scan {
+        Scan::of_walk(Walk::resumed(segment, next, generation), segment, Some(ends_at))
     }
 
     fn of_walk(walk: Walk, segment: &Segment, ends_at: Option<u32>) -> Scan {
@@ -125,4 +130,9 @@ impl Scan {
         let end = self.walk.next().offset.min(limit);
         Ok(Step::Damaged(Gap { start, end, framed, what: what.into() }))
     }
+}
+
+/// Where the first frame of a segment begins.
+pub(super) fn first_frame(segment: u64) -> LogPoint {
+    LogPoint { segment, offset: SEGMENT_HEADER_BYTES }
 }

@@ -2,13 +2,19 @@
 //! look itself changes the directory. Promised: each of these is told apart, and the directory stays as it was.
 
 use super::*;
-use crate::log::Position;
+use crate::clock::ManualClock;
+use crate::disk::SimulatedDisk;
+use crate::limits::SCRUB_PASS_INTERVAL_MS;
+use crate::log::{Event, EventKind, Log, Options, Position, Record};
 use crate::mvcc::{DeleteRangeRequest, PutRequest};
+use crate::revision::Revision;
+use crate::sync::Arc;
 use crate::{Config, Store};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -326,4 +332,82 @@ fn a_dump_shows_every_record_once_in_order() {
     let some = dumped(&dir, &DumpRange { revisions: Some(3..=9), limit: 1 });
     assert_eq!((some.len(), some[0].revisions), (1, Some((3, 3))));
     assert_eq!(some[0].origin, Origin::Site { entries: Vec::new() });
+}
+
+/// A site that serves finds what its disk forgot, and tells what is lost from what nobody needs. Segments that cleaning takes
+/// away meanwhile are no damage.
+#[test]
+fn the_scrub_finds_what_is_damaged_while_the_site_serves() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("site");
+    let config =
+        Config { segment_bytes: 16 << 10, background: false, value_cache_bytes: 0, ..Config::new(&dir, "nantes") };
+    let store = Store::open(config).unwrap();
+    put(&store, "dead", "the-dead-value");
+    put(&store, "live", "the-live-value");
+    put(&store, "dead", "another");
+    assert_eq!(store.scrub(), ScrubStatus { passes: 1, ..store.scrub_status() });
+    assert_eq!(store.scrub_status().bytes, 0, "the newest segment is being written");
+    for at in 0..300 {
+        put(&store, &format!("k{}", at % 150), &"v".repeat(100));
+    }
+    run(store.compact(store.revision(), true)).unwrap();
+    let clean = store.scrub();
+    assert!(
+        clean.bytes > 16 << 10 && clean.errors == 0 && clean.passes == 2 && clean.last_pass_unix_ms > 0,
+        "{clean:?}"
+    );
+
+    damage(&dir, "the-dead-value");
+    let dead = store.scrub();
+    assert_eq!((dead.errors, dead.lost), (1, 0));
+    damage(&dir, "the-live-value");
+    let live = store.scrub();
+    assert_eq!((live.errors, live.lost), (3, 1));
+}
+
+/// The rate is kept, segment by segment, and what is cleaned between two beats is passed over.
+#[test]
+fn the_scrub_keeps_its_rate_and_passes_over_what_was_cleaned() {
+    let (disk, options) =
+        (SimulatedDisk::new(1), Options { segment_bytes: 1 << 20, prepare_ahead: false, ..Options::default() });
+    let mut parts = Log::open(Arc::new(disk), Path::new("/log"), options).unwrap().finish().unwrap();
+    let mut fill = |megabytes: i64| {
+        for main in 0..megabytes * 16 {
+            let kind = EventKind::Put(Bytes::from(vec![7; 64 << 10]));
+            let event = Event { key: "k".into(), revision: Revision { main, sub: 0 }, kind };
+            parts.appender.append(&Record { events: vec![event], ..Record::default() }).unwrap();
+            parts.syncer.write(parts.appender.take_batch().unwrap()).unwrap();
+        }
+    };
+    fill(6);
+    let clock = Arc::new(ManualClock::at(1_000));
+    let rate = 1 << 20;
+    let scrub = Scrub::new(parts.reader, clock.clone(), rate);
+    let load = || panic!("nothing is damaged");
+    let second = |number: u64| {
+        for _ in 0..4 {
+            clock.advance(Duration::from_millis(250));
+            scrub.beat(&load, &|| false);
+        }
+        let read = scrub.status().bytes;
+        assert!(
+            read <= number * rate + (64 << 10) + number * 100 && scrub.status().errors == 0,
+            "{read} in {number} s"
+        );
+        read
+    };
+    assert!(second(1) > 900 << 10);
+    let middle = second(2);
+    for segment in 1..=3 {
+        parts.cleaner.free_segment(segment).unwrap();
+    }
+    fill(2);
+    let (third, fourth, fifth, sixth) = (second(3), second(4), second(5), second(6));
+    assert!(middle < third && third <= fourth, "{middle} {third} {fourth}");
+    assert_eq!((scrub.status().passes, fifth), (1, sixth), "the next pass is not begun yet");
+    assert!(sixth < 5 << 20, "what was freed is not read, nor what was closed since the pass began");
+    clock.advance(Duration::from_millis(SCRUB_PASS_INTERVAL_MS));
+    scrub.beat(&load, &|| false);
+    assert!(scrub.status().bytes > sixth);
 }

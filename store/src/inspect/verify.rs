@@ -3,7 +3,7 @@
 
 use super::compare::differences;
 use super::content::Content;
-use super::damage::{Damage, DamagedKey, NO_START, REPORT, RESTORE, SPARE};
+use super::damage::{Damage, NO_START, REPORT, RESTORE, SPARE};
 use super::directory::Directory;
 use super::error::InspectError;
 use super::index_copy::IndexCopy;
@@ -11,17 +11,13 @@ use super::log_walk::{Item, walk};
 use super::scan::Gap;
 use crate::disk::{Disk, ReadOnlyDisk};
 use crate::index::{IndexState, Marker, Row};
+use crate::limits::DAMAGE_TOLD_MAX;
 use crate::log::{Frame, FrameKind, LogPoint, Progress, Reader, Replayed, Torn};
 use crate::recovery::Gathered;
 use crate::revision::Revision;
 use crate::sync::Arc;
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// Damaged places that are told; the rest is counted.
-const DAMAGE_MAX: usize = 1_000;
-/// Lost keys that are named for one place.
-const LOST_NAMED_MAX: usize = 20;
 
 /// What was found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -104,7 +100,8 @@ pub fn verify(data_dir: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Ver
         Some(IndexState::Ready(marker)) if !Marker::is_unreachable(marker.point) => Some(*marker),
         _ => None,
     };
-    let mut verifying = Verifying { point: marker.map(|marker| marker.point), ..Verifying::default() };
+    let torn = directory.torn;
+    let mut verifying = Verifying { point: marker.map(|marker| marker.point), torn, ..Verifying::default() };
     verifying.damage.append(&mut directory.damage);
     for found in &directory.segments {
         verifying.revision = verifying.revision.max(found.segment.header.revision);
@@ -224,8 +221,8 @@ impl Verifying {
         }
         let index = self.judge_index(&truth, said.as_ref(), loaded, &reader);
         self.damage.sort_by_key(|damage| (damage.segment, damage.offset));
-        let damage_more = self.damage.len().saturating_sub(DAMAGE_MAX) as u64;
-        self.damage.truncate(DAMAGE_MAX);
+        let damage_more = self.damage.len().saturating_sub(DAMAGE_TOLD_MAX) as u64;
+        self.damage.truncate(DAMAGE_TOLD_MAX);
         Verification {
             segments: directory.segments.len() as u64,
             log_bytes: directory.file_bytes(),
@@ -283,7 +280,7 @@ impl Verifying {
             let needed_at_start =
                 self.point.is_none_or(|point| gap.start >= point || segment == point.segment && !gap.framed);
             if let Some(said) = said {
-                let row_lost = look_up(said, &gap, reader, &mut damage);
+                let row_lost = said.look_up(&gap, reader, &mut damage);
                 if !needed_at_start && !row_lost {
                     damage.remedy = if damage.lost_count > 0 { RESTORE } else { SPARE };
                 }
@@ -291,34 +288,4 @@ impl Verifying {
             self.damage.push(damage);
         }
     }
-}
-
-/// Notes what is kept in a damaged part; true if a row is lost, which a start needs.
-fn look_up(said: &Content, gap: &Gap, reader: &Reader, damage: &mut Damage) -> bool {
-    let mut row_lost = false;
-    let mut lose = |key: DamagedKey| {
-        damage.lost_count += 1;
-        if damage.lost.len() < LOST_NAMED_MAX {
-            damage.lost.push(key);
-        }
-    };
-    for (key, version) in &said.versions {
-        let at = version.position().unwrap_or_default();
-        if !gap.holds(at) {
-            continue;
-        }
-        damage.kept += 1;
-        if !version.is_tombstone() && reader.read(at).is_err() {
-            let (key, revision) = (bytes::Bytes::copy_from_slice(key), version.revision().main);
-            lose(DamagedKey { key, table: None, revision });
-        }
-    }
-    for ((table, key), row) in said.rows.iter().filter(|(_, row)| gap.holds(row.position)) {
-        damage.kept += 1;
-        if row.value.is_none() {
-            row_lost = true;
-            lose(DamagedKey { key: key.clone(), table: Some(*table), revision: 0 });
-        }
-    }
-    row_lost
 }

@@ -106,6 +106,20 @@ impl ReadPin {
         positions.iter().map(value).collect()
     }
 
+    /// The first segment from a number on that is written no more, and where its frames end.
+    pub(crate) fn closed_from(&self, sequence: u64) -> Option<(Arc<Segment>, u32)> {
+        let set = self.segments.set();
+        let mut from = set.range(sequence..);
+        let nexts = set.range(sequence..).skip(1);
+        let (_, segment) = from.next()?;
+        nexts.map(|(_, next)| (Arc::clone(segment), next.header.previous_end)).next()
+    }
+
+    /// The newest segment that is written no more.
+    pub(crate) fn closed_last(&self) -> Option<u64> {
+        self.segments.set().keys().nth_back(1).copied()
+    }
+
     /// The pin is older than the look-up, so what is not in the log any more is in an era that it holds.
     fn segment(&self, sequence: u64) -> Result<Arc<Segment>, ReadError> {
         let found = self.segments.get(sequence).or_else(|| self.era.freed(sequence));

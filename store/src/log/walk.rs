@@ -101,6 +101,11 @@ impl Walk {
         Walk { window, log_id: header.log_id, next, generation: header.generation, batch_begin }
     }
 
+    /// Goes on where an earlier walk of the segment was.
+    pub(crate) fn resumed(segment: &Segment, next: LogPoint, generation: u32) -> Walk {
+        Walk { next, generation, ..Walk::new(segment) }
+    }
+
     /// Goes to the next whole frame before `limit`, whatever lies between, or to `limit` itself: behind damage.
     pub(crate) fn seek(&mut self, limit: u32) -> io::Result<()> {
         let mut at = self.next.offset;

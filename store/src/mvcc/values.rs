@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct ValueCache {
     bytes_max: u64,
     ring: Mutex<Ring>,
+    hits: AtomicU64,
     reads: AtomicU64,
     errors: AtomicU64,
 }
@@ -40,6 +41,8 @@ pub struct ValueCacheStats {
     pub resident_bytes: u64,
     /// The bound.
     pub bytes_max: u64,
+    /// Values that were found resident.
+    pub hits: u64,
     /// Values that were read from the commit log, because they were not resident.
     pub reads: u64,
     /// Values that left for others.
@@ -58,7 +61,8 @@ pub(crate) struct Values {
 impl ValueCache {
     pub(crate) fn new(bytes_max: u64) -> Arc<ValueCache> {
         let ring = Mutex::default();
-        Arc::new(ValueCache { bytes_max, ring, reads: AtomicU64::new(0), errors: AtomicU64::new(0) })
+        let count = || AtomicU64::new(0);
+        Arc::new(ValueCache { bytes_max, ring, hits: count(), reads: count(), errors: count() })
     }
 
     pub(crate) fn stats(&self) -> ValueCacheStats {
@@ -66,6 +70,7 @@ impl ValueCache {
         ValueCacheStats {
             resident_bytes: ring.bytes,
             bytes_max: self.bytes_max,
+            hits: self.hits.load(Ordering::Relaxed),
             reads: self.reads.load(Ordering::Relaxed),
             evictions: ring.evictions,
             errors: self.errors.load(Ordering::Relaxed),
@@ -144,7 +149,9 @@ impl Values {
     /// # Errors
     /// [`RequestError::Unreadable`].
     pub(crate) fn get(&self, version: &Version) -> Result<Bytes, RequestError> {
-        version.resident().map_or_else(|| self.read(version), Ok)
+        let Some(kv) = version.resident() else { return self.read(version) };
+        self.cache.hits.fetch_add(1, Ordering::Relaxed);
+        Ok(kv)
     }
 
     /// Those of several versions, in their order. What is not resident is read in the log's order, neighbours together.
@@ -161,6 +168,8 @@ impl Values {
             }
             values.push(resident.unwrap_or_default());
         }
+        // One count a list: the line is shared by all threads.
+        self.cache.hits.fetch_add((values.len() - missing.len()) as u64, Ordering::Relaxed);
         missing.sort_unstable_by_key(|(position, at, _)| (*position, *at));
         let mut found = Vec::new();
         let mut admitted = 0;

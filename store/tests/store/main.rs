@@ -3,6 +3,7 @@
 
 mod common;
 
+mod format;
 mod lease;
 mod restart;
 mod semantics;

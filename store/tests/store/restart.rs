@@ -9,7 +9,7 @@ use archipel_store::sequencer::Commit;
 use archipel_store::{Config, Store};
 
 /// Everything that a client can see.
-fn picture(store: &Store) -> Vec<String> {
+pub(crate) fn picture(store: &Store) -> Vec<String> {
     let mut all = vec![format!("revision {} compact {}", store.revision(), store.compact_revision())];
     for revision in store.compact_revision().max(1)..=store.revision() {
         all.push(format!("{revision}: {:?}", dump(store, revision)));
@@ -24,7 +24,7 @@ fn picture(store: &Store) -> Vec<String> {
     all
 }
 
-fn set_row(store: &Store, table: Table, key: &str, value: Option<&str>) {
+pub(crate) fn set_row(store: &Store, table: Table, key: &str, value: Option<&str>) {
     let change = |commit: &mut Commit<'_>| {
         match value {
             Some(value) => commit.table_put(table, bytes(key), bytes(value)),
