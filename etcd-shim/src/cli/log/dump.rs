@@ -71,9 +71,7 @@ fn show(out: &mut impl Write, shown: &Dumped, format: Format) -> io::Result<()> 
     match (format, shown) {
         (Format::Json, Dumped::Record(record)) => writeln!(out, "{}", record_json(record)),
         (Format::Json, Dumped::Damaged(damage)) => {
-            let mut line = damage_json(damage);
-            line["kind"] = json!("damaged");
-            writeln!(out, "{line}")
+            writeln!(out, "{}", json!({"kind": "damaged", "damage": damage_json(damage)}))
         }
         (Format::Json, Dumped::Torn(torn)) => {
             let (segment, offset) = (torn.at.segment, torn.at.offset);

@@ -46,23 +46,26 @@ pub(super) fn torn_line(torn: &Torn) -> String {
 
 /// A record as one JSON object.
 pub(super) fn record_json(record: &DumpedRecord) -> Value {
-    let mut line = json!({
-        "segment": record.start.segment, "offset": record.start.offset, "bytes": record.bytes, "kind": record.kind,
-    });
+    let mut line = Map::new();
+    let mut set = |name: &str, value: Value| drop(line.insert(name.to_owned(), value));
+    set("segment", json!(record.start.segment));
+    set("offset", json!(record.start.offset));
+    set("bytes", json!(record.bytes));
+    set("kind", json!(record.kind));
     if record.kind != "record" {
-        return line;
+        return Value::Object(line);
     }
     if let Some((first, last)) = record.revisions {
-        line["revision"] = json!(first);
-        line["revision_last"] = json!(last);
+        set("revision", json!(first));
+        set("revision_last", json!(last));
     }
-    line["origin"] = json!(origin_name(&record.origin));
+    set("origin", json!(origin_name(&record.origin)));
     let entries: Vec<Value> = entries(&record.origin).iter().map(entry_json).collect();
     if !entries.is_empty() {
-        line["entries"] = json!(entries);
+        set("entries", json!(entries));
     }
-    line["operations"] = record.operations.iter().map(operation_json).collect();
-    line
+    set("operations", record.operations.iter().map(operation_json).collect());
+    Value::Object(line)
 }
 
 fn origin_name(origin: &Origin) -> &'static str {
