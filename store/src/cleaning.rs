@@ -15,8 +15,8 @@
 use crate::checkpoint::Checkpoint;
 use crate::core::Core;
 use crate::error::RequestError;
-use crate::limits::{CLEANING_BATCHES_IN_FLIGHT_MAX, CLEANING_PAUSE_MS_MAX};
-use crate::log::{Candidates, CleanError, Replayed};
+use crate::limits::{CLEANING_BATCHES_IN_FLIGHT_MAX, CLEANING_PAUSE_IDLE_MS, CLEANING_PAUSE_MS_MAX};
+use crate::log::{Candidates, CleanError, LogPoint, Replayed};
 use crate::mvcc::State;
 use crate::sequencer::{Copied, InState, Ticket};
 use crate::sync::thread;
@@ -27,7 +27,9 @@ use std::time::Duration;
 /// How fast a segment is cleaned.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
+    /// After a batch, while clients write, and while they do not.
     pause: Duration,
+    pause_idle: Duration,
     in_flight_max: usize,
 }
 
@@ -48,6 +50,9 @@ struct Moving<'a> {
     state: State,
     candidates: Candidates,
     in_flight: VecDeque<(Ticket, Vec<Copied>)>,
+    /// Where the log ended after the last copy: who else writes moves it on.
+    end: LogPoint,
+    pause: Duration,
 }
 
 impl Core {
@@ -97,7 +102,16 @@ impl Core {
     fn move_live(&self, segment: u64, pace: Pace, halt: &dyn Fn() -> bool) -> Result<(), Halt> {
         let state = self.sequencer.with(|evaluator| evaluator.newest.clone());
         let (candidates, in_flight) = (Candidates::default(), VecDeque::new());
-        let mut moving = Moving { core: self, pace, halt, state, candidates, in_flight };
+        let mut moving = Moving {
+            core: self,
+            pace,
+            halt,
+            state,
+            candidates,
+            in_flight,
+            end: LogPoint::default(),
+            pause: pace.pause,
+        };
         let mut halted = Ok(());
         let scanned = self.cleaner.scan_segment(segment, &mut |replayed| {
             halted = moving.record(replayed);
@@ -114,7 +128,8 @@ impl Pace {
     fn of(urgency_percent: u64) -> Pace {
         let rest = 100_u64.saturating_sub(urgency_percent);
         let pause = Duration::from_micros(CLEANING_PAUSE_MS_MAX * 10 * rest);
-        Pace { pause, in_flight_max: if rest == 0 { CLEANING_BATCHES_IN_FLIGHT_MAX } else { 1 } }
+        let pause_idle = pause.min(Duration::from_millis(CLEANING_PAUSE_IDLE_MS));
+        Pace { pause, pause_idle, in_flight_max: if rest == 0 { CLEANING_BATCHES_IN_FLIGHT_MAX } else { 1 } }
     }
 }
 
@@ -134,8 +149,8 @@ impl Moving<'_> {
             }
             self.land(self.pace.in_flight_max - 1).map_err(Halt::Refused)?;
             self.copy(batch).map_err(Halt::Refused)?;
-            if !self.pace.pause.is_zero() {
-                thread::sleep(self.pace.pause);
+            if !self.pause.is_zero() {
+                thread::sleep(self.pause);
             }
         }
         Ok(())
@@ -143,7 +158,9 @@ impl Moving<'_> {
 
     fn copy(&mut self, batch: Candidates) -> Result<(), RequestError> {
         let mut entered = self.core.sequencer.enter()?;
+        self.pause = if entered.log_end() == self.end { self.pace.pause_idle } else { self.pace.pause };
         let copied = entered.relocate(batch)?;
+        self.end = entered.log_end();
         self.state = entered.newest.clone();
         if let Some(copied) = copied {
             self.in_flight.push_back((Ticket::new(Some(entered.push())), copied));

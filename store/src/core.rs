@@ -7,12 +7,12 @@ use crate::config::Config;
 use crate::error::RequestError;
 use crate::index::Backend;
 use crate::lease::{granted_s, row_id};
-use crate::limits::{CHECKPOINT_DIRTY_MAX, LEASE_EXPIRIES_PER_CHECK_MAX};
+use crate::limits::{CHECKPOINT_DIRTY_MAX, COMPACTION_PAUSE_US, LEASE_EXPIRIES_PER_CHECK_MAX};
 use crate::log::{Cleaner, Table};
 use crate::mvcc::State;
 use crate::recovery::Indexed;
 use crate::sequencer::{self, CheckpointWork, Sequencer, Ticket};
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock, thread};
 use std::time::Duration;
 
 /// See the module.
@@ -90,7 +90,10 @@ impl Core {
 
     /// Takes what compaction hides out of the trees, slice by slice.
     pub(crate) fn compact_physically(&self) -> Result<(), RequestError> {
-        while !self.compact_slice()? {}
+        while !self.compact_slice()? {
+            // Or this thread would take the lock again before those who wait for it have woken up.
+            thread::sleep(Duration::from_micros(COMPACTION_PAUSE_US));
+        }
         Ok(())
     }
 

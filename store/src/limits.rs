@@ -14,15 +14,20 @@ pub const LEASE_EXPIRY_INTERVAL_MS: u64 = 500;
 /// Leases revoked by one expiry check; the rest waits for the next (etcd: leaseRevokeRate, 1000 a second).
 pub const LEASE_EXPIRIES_PER_CHECK_MAX: usize = 500;
 /// History events looked at in one slice of a compaction, under the sequencer's lock.
-pub const COMPACTION_SLICE_EVENTS: usize = 1_000;
+pub const COMPACTION_SLICE_EVENTS: usize = 256;
+/// How long the maintenance thread leaves the lock to others between two slices.
+pub const COMPACTION_PAUSE_US: u64 = 50;
 /// Versions and rows that cleaning copies in one hold of the sequencer's lock, into one record.
 pub const CLEANING_BATCH_PIECES: usize = 32;
 /// Bytes that it copies so, about.
 pub const CLEANING_BATCH_BYTES: usize = 128 << 10;
 /// Batches that cleaning has on the way to the disk, when it is urgent; one otherwise.
 pub const CLEANING_BATCHES_IN_FLIGHT_MAX: usize = 8;
-/// How long cleaning rests after a batch when it is not urgent at all; the more urgent, the shorter.
-pub const CLEANING_PAUSE_MS_MAX: u64 = 4;
+/// How long cleaning rests after a batch while clients write and it is not urgent at all; the more urgent, the shorter. A
+/// log that is allowed to grow has less that is live in its oldest segment.
+pub const CLEANING_PAUSE_MS_MAX: u64 = 16;
+/// How long it rests at most while nobody else writes.
+pub const CLEANING_PAUSE_IDLE_MS: u64 = 1;
 /// The log is cleaned while its frames take more than this share of the live bytes, in percent …
 pub const LOG_PERCENT_OF_LIVE_GOAL: u64 = 150;
 /// … and so many segments.
