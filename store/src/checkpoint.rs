@@ -7,7 +7,7 @@ use crate::limits::{
     TABLE_INLINE_BYTES_MAX,
 };
 use crate::log::{LogPoint, Table};
-use crate::mvcc::{Key, State, Version};
+use crate::mvcc::{State, Version};
 use crate::recovery::Indexed;
 use crate::sequencer::Dirty;
 use bytes::Bytes;
@@ -42,7 +42,7 @@ impl Checkpoint {
         self.marker.map_or_else(LogPoint::default, |marker| marker.point)
     }
 
-    /// Writes what changed, and moves the point. The keys of `dirty` are sorted; `state` is the one at `point`, and
+    /// Writes what changed, and moves the point. The versions of `dirty` are sorted by key, one a key; `state` is the one at `point`, and
     /// durable.
     ///
     /// # Errors
@@ -56,7 +56,7 @@ impl Checkpoint {
     ) -> Result<(), IndexError> {
         let old = self.marker.filter(|_| !dirty.all);
         let outweighed =
-            |old: &Marker| old.delta_keys + dirty.keys.len() as u64 > old.base_keys / 2 + INDEX_DELTA_KEYS_MIN;
+            |old: &Marker| old.delta_keys + dirty.versions.len() as u64 > old.base_keys / 2 + INDEX_DELTA_KEYS_MIN;
         let bloated = index.disk_bytes() > self.base_bytes * INDEX_GROWTH_MAX + INDEX_GROWTH_BYTES_MIN;
         let kept = old.filter(|old| !outweighed(old) && !bloated);
         let (generation, first) = match kept {
@@ -76,9 +76,9 @@ impl Checkpoint {
         }
         let mut batches = Batches { index, between, batch: Vec::new() };
         let blocks =
-            write_keys(&mut batches, BlockId { generation, number: first }, kept.map(|_| &dirty.keys[..]), state)?;
+            write_keys(&mut batches, BlockId { generation, number: first }, kept.map(|_| &dirty.versions[..]), state)?;
         write_rows(&mut batches, kept.map(|_| &dirty.rows), state)?;
-        let changed = dirty.keys.len() as u64;
+        let changed = dirty.versions.len() as u64;
         let marker = Marker {
             point,
             revision: state.revision,
@@ -128,27 +128,27 @@ impl Batches<'_> {
 fn write_keys(
     batches: &mut Batches<'_>,
     first: BlockId,
-    changed: Option<&[Key]>,
+    changed: Option<&[Version]>,
     state: &State,
 ) -> Result<u32, IndexError> {
     let mut blocks = Blocks { next: first, block: Block::default() };
     match changed {
-        Some(keys) => {
-            for key in keys {
-                let newest = state.by_key.get(&**key);
+        Some(versions) => {
+            for key in versions.iter().map(Version::key) {
+                let newest = state.newest(key);
                 let versions = newest.map(|newest| version_rows(state, newest)).unwrap_or_default();
                 blocks.push(batches, key, versions)?;
             }
         }
         None => {
             let mut older = older_versions(state).into_iter().peekable();
-            for (key, newest) in state.by_key.iter() {
+            for newest in state.by_key.iter() {
                 let mut versions = Vec::with_capacity(1);
-                while let Some((_, version)) = older.next_if(|(of, _)| of == key) {
+                while let Some(version) = older.next_if(|older| older.key() == newest.key()) {
                     versions.push(version_row(&version));
                 }
                 versions.push(version_row(newest));
-                blocks.push(batches, key, versions)?;
+                blocks.push(batches, newest.key(), versions)?;
             }
         }
     }
@@ -163,7 +163,7 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn push(&mut self, batches: &mut Batches<'_>, key: &Key, versions: Vec<VersionRow>) -> Result<(), IndexError> {
+    fn push(&mut self, batches: &mut Batches<'_>, key: &[u8], versions: Vec<VersionRow>) -> Result<(), IndexError> {
         self.block.push(key, versions.into_iter());
         if self.block.keys() >= BLOCK_KEYS { self.end(batches) } else { Ok(()) }
     }
@@ -195,7 +195,7 @@ fn write_rows(
     match changed {
         Some(rows) => rows.iter().try_for_each(|(table, key)| batches.push(write(*table, key))),
         None => {
-            let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|(key, _)| (*table, key)));
+            let rows = state.tables.iter().flat_map(|(table, rows)| rows.iter().map(|found| (*table, &found.key)));
             rows.map(|(table, key)| write(table, key)).try_for_each(|write| batches.push(write))
         }
     }
@@ -210,11 +210,9 @@ fn version_rows(state: &State, newest: &Version) -> Vec<VersionRow> {
 
 /// All kept versions that are not their keys' newest, by key and revision. One walk through the history, in its order:
 /// to ask for each key would be a look-up each, all over the memory.
-fn older_versions(state: &State) -> Vec<(Key, Version)> {
-    let events = state.by_revision.iter().map(|(event, ())| event);
-    let older = events.filter_map(|event| Some((event.key.clone(), state.previous(event)?.clone())));
-    let mut older: Vec<(Key, Version)> = older.collect();
-    older.sort_by(|(a, x), (b, y)| a.cmp(b).then_with(|| x.revision().cmp(&y.revision())));
+fn older_versions(state: &State) -> Vec<Version> {
+    let mut older: Vec<Version> = state.by_revision.iter().filter_map(|event| state.previous(event).cloned()).collect();
+    older.sort_by(|a, b| a.key().cmp(b.key()).then_with(|| a.revision().cmp(&b.revision())));
     older
 }
 

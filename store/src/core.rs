@@ -156,8 +156,8 @@ impl Core {
         let CheckpointWork { mut dirty, state, point } = entered.begin_checkpoint();
         // The index may name only what is durable in the log.
         Ticket::new(entered.settle()).wait()?;
-        dirty.keys.sort_unstable();
-        dirty.keys.dedup();
+        dirty.versions.sort_unstable_by(|a, b| a.key().cmp(b.key()));
+        dirty.versions.dedup_by(|a, b| a.key() == b.key());
         if let Err(error) = checkpoint.write(self.index.as_ref(), &dirty, &state, point) {
             tracing::warn!(%error, "the site goes on without its index");
             checkpoint.failed = true;

@@ -5,10 +5,10 @@
 //! index is loaded while the log's tail is replayed, and the trees are built from sorted entries.
 
 use crate::error::OpenError;
-use crate::index::{Backend, BlockId, IndexState, Marker, Row as IndexRow};
+use crate::index::{Backend, BlockId, IndexState, Marker, Row as IndexRow, VersionRow};
 use crate::log::{self, EventKind, LiveBytes, LogPoint, Parts, Position, Progress, Reader, ReplaySummary, Replayed};
 use crate::log::{ReadError, Table};
-use crate::mvcc::{Attachment, HistoryEvent, Jump, Key, Row, State, ValueCache, Values, Version};
+use crate::mvcc::{Attachment, HistoryEvent, Jump, Numbers, Row, State, ValueCache, Values, Version};
 use crate::revision::Revision;
 use crate::sequencer::Dirty;
 use crate::sync::{Arc, thread};
@@ -49,9 +49,9 @@ pub(crate) struct Gathered {
 /// One version as it was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Found {
-    key: Key,
-    /// None: the index says that the key is gone.
-    version: Option<Version>,
+    version: Version,
+    /// The index says that the key is gone; the version has nothing but the key.
+    is_gone: bool,
     /// 0 = not, as far as this finding knows.
     superseded_at: i64,
     /// The block, or [`IN_LOG`].
@@ -186,11 +186,9 @@ impl Gathered {
     pub(crate) fn indexed(&mut self, row: IndexRow<'_>) {
         match row {
             IndexRow::Version { block, key, version } => {
-                let last = self.versions.last().filter(|last| *last.key == *key && last.source == block);
-                let key = last.map_or_else(|| Key::from(key), |last| last.key.clone());
-                let version = version
-                    .map(|row| Version::stored(row.revision, row.create_revision, row.number, row.lease, row.position));
-                self.versions.push(Found { key, version, superseded_at: 0, source: block });
+                let (is_gone, stored) = (version.is_none(), version.map(stored).unwrap_or_default());
+                let version = Version::stored(key, stored.0, stored.1);
+                self.versions.push(Found { version, is_gone, superseded_at: 0, source: block });
             }
             IndexRow::Table { table, key, position, value } => {
                 let found = match value {
@@ -213,16 +211,14 @@ impl Gathered {
                 EventKind::Put(kv) => Some(kv),
                 EventKind::Delete => None,
             };
-            let version = Version::recovered(event.revision, kv, at);
-            if version.is_none() {
+            let Some(version) = Version::recovered(&event.key, event.revision, kv, at) else {
                 let key = String::from_utf8_lossy(&event.key).into_owned();
                 let reason = crate::mvcc::KeyValueError.to_string();
                 return Err(OpenError::Version { key, revision: event.revision.main, reason });
-            }
-            let key = Key::from(&*event.key);
-            self.dirty.keys.push(key.clone());
+            };
+            self.dirty.versions.push(version.clone());
             let superseded_at = superseded_at.unwrap_or_default();
-            self.versions.push(Found { key, version, superseded_at, source: IN_LOG });
+            self.versions.push(Found { version, is_gone: false, superseded_at, source: IN_LOG });
         }
         for (write, at) in record.tables.into_iter().zip(appended.tables) {
             self.dirty.rows.insert((write.table, write.key.clone()));
@@ -262,9 +258,9 @@ impl Gathered {
         }
         let versions = self.keep(state.compact_revision);
         let mut live = LiveBytes::default();
-        for (key, version) in &versions {
-            live.added(version.position().unwrap_or_default(), key.len());
-            state.bytes += version.bytes(key);
+        for version in &versions {
+            live.added(version.position().unwrap_or_default(), version.key().len());
+            state.bytes += version.bytes();
         }
         plant(&mut state, &versions);
         drop(versions);
@@ -284,26 +280,42 @@ impl Gathered {
     }
 
     /// All versions that are kept, by key and revision.
-    pub(crate) fn keep(&mut self, compact_revision: i64) -> Vec<(Key, Version)> {
+    pub(crate) fn keep(&mut self, compact_revision: i64) -> Vec<Version> {
         let mut versions = std::mem::take(&mut self.versions);
-        let order = |found: &Found| (found.version.as_ref().map(Version::revision).unwrap_or_default(), found.source);
         // Nearly sorted already, block by block: a stable sort merges what it finds in order.
-        versions.sort_by(|a, b| a.key.cmp(&b.key).then_with(|| order(a).cmp(&order(b))));
+        versions.sort_by(|a, b| a.key().cmp(b.key()).then_with(|| a.order().cmp(&b.order())));
         let mut kept = Vec::with_capacity(versions.len());
         let mut versions = versions.into_iter().peekable();
         let mut group = Vec::new();
         while let Some(first) = versions.next() {
-            let key = first.key.clone();
+            let key = first.version.clone();
             group.push(first);
-            while let Some(next) = versions.next_if(|next| next.key == key) {
+            while let Some(next) = versions.next_if(|next| next.key() == key.key()) {
                 group.push(next);
             }
-            if keep_of_key(&key, &mut group, compact_revision, &mut kept) {
-                self.dirty.keys.push(key);
+            if keep_of_key(&mut group, compact_revision, &mut kept) {
+                self.dirty.versions.push(key);
             }
         }
         kept
     }
+}
+
+impl Found {
+    fn key(&self) -> &[u8] {
+        self.version.key()
+    }
+
+    /// Among the findings of a key.
+    fn order(&self) -> (Revision, u32) {
+        (self.version.revision(), self.source)
+    }
+}
+
+/// What an index row says, beside the key.
+fn stored(row: VersionRow) -> (Numbers, Position) {
+    let VersionRow { revision, create_revision, number, lease, position } = row;
+    (Numbers { revision, create_revision, number, lease }, position)
 }
 
 /// Memory that is reserved on a marker's word at most, in keys.
@@ -311,24 +323,22 @@ const EXPECTED_KEYS_MAX: u64 = 1 << 22;
 
 /// Moves what is kept of one key's versions, sorted by revision and source, to `kept`; true if some are hidden. Of the
 /// blocks only the last that names the key counts. The last finding of a version is its newest place.
-fn keep_of_key(key: &Key, group: &mut Vec<Found>, compact_revision: i64, kept: &mut Vec<(Key, Version)>) -> bool {
+fn keep_of_key(group: &mut Vec<Found>, compact_revision: i64, kept: &mut Vec<Version>) -> bool {
     let newest_block = group.iter().map(|found| found.source).filter(|source| *source != IN_LOG).max();
     let counts = |found: &Found| found.source == IN_LOG || Some(found.source) == newest_block;
     let mut hides = false;
-    let mut findings = group.drain(..).filter(counts).peekable();
+    let mut findings = group.drain(..).filter(|found| counts(found) && !found.is_gone).peekable();
     while let Some(Found { version, mut superseded_at, .. }) = findings.next() {
-        let Some(version) = version else { continue };
-        if let Some(next) = findings.peek_mut()
-            && let Some(newer) = &next.version
-        {
-            if newer.revision() == version.revision() {
+        if let Some(next) = findings.peek_mut() {
+            if next.version.revision() == version.revision() {
                 next.superseded_at = next.superseded_at.max(superseded_at);
                 continue;
             }
             // What superseded it may be gone, with its segment: then a copy of the version says so itself.
+            let newer = next.version.revision().main;
             superseded_at = match superseded_at {
-                0 => newer.revision().main,
-                known => known.min(newer.revision().main),
+                0 => newer,
+                known => known.min(newer),
             };
         }
         // The tombstone of exactly the compact revision is kept, for a watch from there.
@@ -336,8 +346,7 @@ fn keep_of_key(key: &Key, group: &mut Vec<Found>, compact_revision: i64, kept: &
             || version.is_tombstone() && version.revision().main < compact_revision;
         hides |= hidden;
         if !hidden {
-            // All versions of a key share one key object.
-            kept.push((key.clone(), version));
+            kept.push(version);
         }
     }
     hides
@@ -348,16 +357,14 @@ fn unreadable(key: &Bytes, error: &ReadError) -> OpenError {
 }
 
 /// Builds the trees from versions in order of key and revision.
-fn plant(state: &mut State, versions: &[(Key, Version)]) {
+fn plant(state: &mut State, versions: &[Version]) {
     let compact_revision = state.compact_revision;
     thread::scope(|scope| {
         let history = scope.spawn(move || plant_history(versions, compact_revision));
-        let is_newest = |at: usize, key: &Key| versions.get(at + 1).is_none_or(|(next, _)| next != key);
-        let newest = versions.iter().enumerate().filter(|(at, (key, _))| is_newest(*at, key)).map(|(_, entry)| entry);
+        let newest = versions.chunk_by(|a, b| a.key() == b.key()).filter_map(|of_key| of_key.last());
         state.by_key = Tree::from_sorted(newest.clone().cloned());
-        let attached = newest.filter(|(_, version)| version.lease() != 0);
-        let mut attached: Vec<_> =
-            attached.map(|(key, version)| (Attachment { lease: version.lease(), key: key.clone() }, ())).collect();
+        let attached = newest.filter(|version| version.lease() != 0);
+        let mut attached: Vec<Attachment> = attached.cloned().map(Attachment).collect();
         attached.sort_unstable();
         state.attached = Tree::from_sorted(attached);
         state.by_revision = history.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -365,27 +372,28 @@ fn plant(state: &mut State, versions: &[(Key, Version)]) {
     state.swept = Revision { main: compact_revision, sub: i64::MAX };
 }
 
-fn plant_history(versions: &[(Key, Version)], compact_revision: i64) -> Tree<HistoryEvent, ()> {
+/// Builds the history, and sets the versions' jumps.
+fn plant_history(versions: &[Version], compact_revision: i64) -> Tree<HistoryEvent> {
     let mut events = Vec::with_capacity(versions.len());
-    for of_key in versions.chunk_by(|(a, _), (b, _)| a == b) {
+    for of_key in versions.chunk_by(|a, b| a.key() == b.key()) {
         let mut jumps: BTreeMap<Revision, Jump> = BTreeMap::new();
-        let mut previous = None;
-        for (key, version) in of_key {
-            let before = previous.replace(version.clone());
-            if version.revision().main >= compact_revision {
-                let jump_of = |revision| jumps.get(&revision).copied();
-                let event = HistoryEvent::new(key.clone(), version.clone(), before, jump_of);
-                // Most keys have one version, whose jump nobody will ask for.
-                if of_key.len() > 1 {
-                    jumps.insert(version.revision(), event.jump());
-                }
-                events.push((version.revision(), event));
+        let mut previous: Option<Version> = None;
+        for version in of_key {
+            let revision = version.revision();
+            version.set_jump(Jump::after(previous.as_ref(), revision, |revision| jumps.get(&revision).copied()));
+            // Most keys have one version, whose jump nobody will ask for.
+            if of_key.len() > 1 {
+                jumps.insert(revision, version.jump());
+            }
+            let previous = previous.replace(version.clone());
+            if revision.main >= compact_revision {
+                events.push((revision, HistoryEvent { version: version.clone(), previous }));
             }
         }
     }
     // By plain numbers: comparing the events themselves would look up each revision behind its pointer.
     events.sort_unstable_by_key(|(revision, _)| *revision);
-    Tree::from_sorted(events.into_iter().map(|(_, event)| (event, ())))
+    Tree::from_sorted(events.into_iter().map(|(_, event)| event))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::lease::{self, Deadlines, LeaseInfo};
 use crate::limits::{LEASE_EXPIRY_INTERVAL_MS, LEASE_TTL_MAX_S, MAINTENANCE_INTERVAL_MS, SCRUB_INTERVAL_MS};
 use crate::log::{Log, Options, Table};
 use crate::mvcc::{
-    DeleteRangeReply, DeleteRangeRequest, Key, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
+    DeleteRangeReply, DeleteRangeRequest, PutReply, PutRequest, RangeReply, RangeRequest, TxnReply, TxnRequest,
     ValueCache, ValueCacheStats,
 };
 use crate::pulse::Pulse;
@@ -23,7 +23,6 @@ use crate::sequencer::{self, Commit, Evaluator, Sequencer, Ticket};
 use crate::sync::{Arc, Mutex, OnceLock, Ordering, lock, thread};
 use crate::view::View;
 use crate::watch::{WatchRequest, Watcher};
-use bytes::Bytes;
 use std::task::Poll;
 use std::time::Duration;
 use uuid::Uuid;
@@ -305,8 +304,7 @@ impl Store {
         let granted_s = state.row(Table::Lease, &lease::row_key(id)).and_then(|row| lease::granted_s(row.value()))?;
         let now = self.0.core.clock.monotonic();
         let remaining = self.sequencer().with(|evaluator| evaluator.deadlines.remaining(id, now))?;
-        let shown = |key: &Key| Bytes::copy_from_slice(key);
-        let keys = if keys { state.keys_of_lease(id).map(shown).collect() } else { Vec::new() };
+        let keys = if keys { state.keys_of_lease(id) } else { Vec::new() };
         Some(LeaseInfo { remaining_s: remaining.as_secs() as i64, granted_s, keys })
     }
 

@@ -60,11 +60,11 @@ impl View {
 
     /// The keys that are attached to a lease, in key order.
     pub fn keys_of_lease(&self, lease: i64) -> Vec<Bytes> {
-        self.0.keys_of_lease(lease).map(|key| Bytes::copy_from_slice(key)).collect()
+        self.0.keys_of_lease(lease)
     }
 
     /// The keys that are attached to any lease, by lease and key.
     pub fn attached_keys(&self) -> Vec<Bytes> {
-        self.0.attached_keys().map(|key| Bytes::copy_from_slice(key)).collect()
+        self.0.attached_keys().map(Bytes::copy_from_slice).collect()
     }
 }

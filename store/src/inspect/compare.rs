@@ -3,7 +3,7 @@
 use super::content::{Content, hash_version};
 use crate::limits::DIFFERENCES_TOLD_MAX;
 use crate::log::Reader;
-use crate::mvcc::{Key, Version};
+use crate::mvcc::Version;
 use std::cmp::Ordering;
 
 /// What differs, in words, and how much more does.
@@ -30,13 +30,13 @@ pub(super) fn differences(truth: &Content, said: &Content, reader: &Reader) -> D
         }
         match expected.next_if(|next| order(next, entry) == Ordering::Equal) {
             None => found.push(|| format!("{} is in the index and not in the log", named(entry))),
-            Some(same) if hash_version(&same.0, &same.1) != hash_version(&entry.0, &entry.1) => {
+            Some(same) if hash_version(same) != hash_version(entry) => {
                 found.push(|| format!("{} is another in the index than in the log", named(entry)));
             }
             Some(same) => {
                 // The place of the log's own finding was read; a version that cleaning copied has another one, too.
-                let (at, read) = (entry.1.position().unwrap_or_default(), same.1.position().unwrap_or_default());
-                if at != read && !entry.1.is_tombstone() && reader.read(at).is_err() {
+                let (at, read) = (entry.position().unwrap_or_default(), same.position().unwrap_or_default());
+                if at != read && !entry.is_tombstone() && reader.read(at).is_err() {
                     found.push(|| format!("{} is not where the index looks for it", named(entry)));
                 }
             }
@@ -64,10 +64,10 @@ fn rows(truth: &Content, said: &Content, found: &mut Differences) {
     }
 }
 
-fn order(a: &(Key, Version), b: &(Key, Version)) -> Ordering {
-    a.0.cmp(&b.0).then_with(|| a.1.revision().cmp(&b.1.revision()))
+fn order(a: &Version, b: &Version) -> Ordering {
+    a.key().cmp(b.key()).then_with(|| a.revision().cmp(&b.revision()))
 }
 
-fn named((key, version): &(Key, Version)) -> String {
-    format!("key {} at revision {}", key.escape_ascii(), version.revision().main)
+fn named(version: &Version) -> String {
+    format!("key {} at revision {}", version.key().escape_ascii(), version.revision().main)
 }

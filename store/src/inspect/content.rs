@@ -5,7 +5,7 @@ use super::scan::Gap;
 use crate::index::hash_row;
 use crate::limits::LOST_KEYS_NAMED_MAX;
 use crate::log::{Position, Reader, Table};
-use crate::mvcc::{Key, Version};
+use crate::mvcc::Version;
 use crate::recovery::{FoundRow, Gathered};
 use crate::revision::Revision;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub(super) struct Content {
     /// All kept versions and tombstones, by key and revision.
-    pub(super) versions: Vec<(Key, Version)>,
+    pub(super) versions: Vec<Version>,
     pub(super) rows: BTreeMap<(Table, Bytes), ContentRow>,
 }
 
@@ -43,14 +43,13 @@ impl Content {
 
     /// Live keys.
     pub(super) fn keys(&self) -> u64 {
-        let is_newest = |at: usize, key: &Key| self.versions.get(at + 1).is_none_or(|(next, _)| next != key);
-        let newest = self.versions.iter().enumerate().filter(|(at, (key, _))| is_newest(*at, key));
-        newest.filter(|(_, (_, version))| !version.is_tombstone()).count() as u64
+        let newest = self.versions.chunk_by(|a, b| a.key() == b.key()).filter_map(|of_key| of_key.last());
+        newest.filter(|version| !version.is_tombstone()).count() as u64
     }
 
     /// A hash of everything but places: keys, revisions, leases, checksums of values, rows.
     pub(super) fn digest(&self) -> u64 {
-        let versions = self.versions.iter().map(|(key, version)| hash_version(key, version));
+        let versions = self.versions.iter().map(hash_version);
         let rows = self.rows.iter().map(|((table, key), row)| {
             let key = [&[*table as u8][..], key].concat();
             hash_row(&key, row.value.as_deref().unwrap_or_default())
@@ -67,14 +66,14 @@ impl Content {
                 damage.lost.push(key);
             }
         };
-        for (key, version) in &self.versions {
+        for version in &self.versions {
             let at = version.position().unwrap_or_default();
             if !gap.holds(at) {
                 continue;
             }
             damage.kept += 1;
             if !version.is_tombstone() && reader.read(at).is_err() {
-                let (key, revision) = (Bytes::copy_from_slice(key), version.revision().main);
+                let (key, revision) = (Bytes::copy_from_slice(version.key()), version.revision().main);
                 lose(DamagedKey { key, table: None, revision });
             }
         }
@@ -90,7 +89,7 @@ impl Content {
 
     /// The first gap in the revisions above the compaction, in words. Every revision has an event, which is kept.
     pub(super) fn revision_gap(&self, revision: i64, compact_revision: i64) -> Option<String> {
-        let above = self.versions.iter().map(|(_, version)| version.revision());
+        let above = self.versions.iter().map(Version::revision);
         let mut above: Vec<Revision> = above.filter(|revision| revision.main > compact_revision).collect();
         above.sort_unstable();
         let mut last = Revision { main: compact_revision.max(Revision::EMPTY_STORE), sub: 0 };
@@ -107,12 +106,12 @@ impl Content {
     }
 }
 
-pub(super) fn hash_version(key: &Key, version: &Version) -> u64 {
+pub(super) fn hash_version(version: &Version) -> u64 {
     let crc = if version.is_tombstone() { 0 } else { version.position().unwrap_or_default().crc };
     let Revision { main, sub } = version.revision();
     let fields = [main, sub, version.create_revision(), version.number(), version.lease()];
     let mut bytes: Vec<u8> = fields.iter().flat_map(|field| field.to_le_bytes()).collect();
     bytes.extend_from_slice(&version.length().to_le_bytes());
     bytes.extend_from_slice(&crc.to_le_bytes());
-    hash_row(key, &bytes)
+    hash_row(version.key(), &bytes)
 }

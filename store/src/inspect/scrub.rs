@@ -9,7 +9,7 @@ use super::scan::{Gap, Scan, Step, first_frame};
 use crate::clock::Clock;
 use crate::limits::{LOST_KEYS_NAMED_MAX, SCRUB_PASS_INTERVAL_MS, SEGMENT_CHUNK_BYTES};
 use crate::log::{LogPoint, ReadError, ReadPin, Reader, segment_name};
-use crate::mvcc::State;
+use crate::mvcc::{KeyedRow, State};
 use crate::sync::{Arc, Mutex, lock};
 use bytes::Bytes;
 use std::time::Duration;
@@ -185,16 +185,16 @@ fn needed(mut damage: Damage, gap: &Gap, pin: &ReadPin, state: &State) -> Damage
             damage.lost.push(DamagedKey { key: Bytes::copy_from_slice(key), table, revision });
         }
     };
-    for (key, newest) in state.by_key.iter() {
+    for newest in state.by_key.iter() {
         for version in state.versions(newest) {
             let at = version.position().unwrap_or_default();
             if gap.holds(at) {
-                seen(at, key, None, version.revision().main);
+                seen(at, version.key(), None, version.revision().main);
             }
         }
     }
-    for (table, rows) in &state.tables {
-        for (key, row) in rows.iter() {
+    for (table, rows) in state.tables.iter() {
+        for KeyedRow { key, row } in rows.iter() {
             let at = row.position().unwrap_or_default();
             if gap.holds(at) {
                 seen(at, key, Some(*table), 0);

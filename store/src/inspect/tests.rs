@@ -265,13 +265,14 @@ fn an_index_that_says_something_else_is_told() {
     assert!(unusable.damage.is_empty());
 
     let (mut truth, mut said) = (content::Content::default(), content::Content::default());
-    let version = |main| {
+    let version = |key: &str, main| {
         let at = Position { segment: 1, offset: 64, length: 3, crc: 5 };
-        crate::mvcc::Version::stored(crate::revision::Revision { main, sub: 0 }, main, 1, 0, at)
+        let revision = crate::revision::Revision { main, sub: 0 };
+        let numbers = crate::mvcc::Numbers { revision, create_revision: main, number: 1, lease: 0 };
+        crate::mvcc::Version::stored(key.as_bytes(), numbers, at)
     };
-    let key = |key: &str| crate::mvcc::Key::from(key.as_bytes());
-    truth.versions = vec![(key("a"), version(2)), (key("b"), version(3))];
-    said.versions = vec![(key("a"), version(2)), (key("c"), version(3))];
+    truth.versions = vec![version("a", 2), version("b", 3)];
+    said.versions = vec![version("a", 2), version("c", 3)];
     let home = tempfile::tempdir().unwrap();
     written(&home.path().join("site"));
     let disk: std::sync::Arc<dyn crate::disk::Disk> = std::sync::Arc::new(crate::disk::ReadOnlyDisk);

@@ -5,7 +5,7 @@
 //! compact revision itself: a watch from exactly that revision still sees its deletes (etcd issues 18089, 19179).
 
 use super::state::{HistoryEvent, State};
-use super::version::{Key, Version};
+use super::version::Version;
 use crate::planted::{Bug, is_planted};
 use crate::revision::Revision;
 use std::ops::Bound;
@@ -18,23 +18,21 @@ pub(crate) struct Compaction {
     done: Revision,
 }
 
-/// A version that is gone from the trees.
-pub(crate) type Dropped = (Key, Version);
-
 impl Compaction {
     /// Starts towards the state's compact revision.
     pub(crate) fn towards(compact_revision: i64) -> Compaction {
         Compaction { through: compact_revision, done: Revision::default() }
     }
 
-    /// Looks at the next events and drops what they superseded. True when nothing is left to do.
-    pub(crate) fn slice(&mut self, state: &mut State, events_max: usize, dropped: &mut Vec<Dropped>) -> bool {
+    /// Looks at the next events and drops what they superseded: what is gone from the trees is added to `dropped`. True
+    /// when nothing is left to do.
+    pub(crate) fn slice(&mut self, state: &mut State, events_max: usize, dropped: &mut Vec<Version>) -> bool {
         let last = Revision { main: self.through, sub: i64::MAX };
         let slice: Vec<HistoryEvent> = state
             .by_revision
             .range(Bound::Excluded(&self.done), Bound::Included(&last))
             .take(events_max)
-            .map(|(event, ())| event.clone())
+            .cloned()
             .collect();
         for event in &slice {
             let revision = event.version.revision();
@@ -43,17 +41,18 @@ impl Compaction {
             if revision > state.swept {
                 state.swept = revision;
                 if let Some(previous) = event.previous.as_ref().and_then(Version::live) {
-                    drop_version(state, &event.key, previous.clone(), dropped);
+                    drop_version(state, previous.clone(), dropped);
                 }
             }
             let forgets = is_planted(Bug::DeleteDroppedAtCompaction) && event.version.is_tombstone();
             if revision.main < self.through || forgets {
                 state.by_revision.remove(&revision);
                 if event.version.is_tombstone() {
-                    if state.by_key.get(&*event.key).is_some_and(|newest| newest.revision() == revision) {
-                        state.by_key.remove(&*event.key);
+                    let key = event.version.key();
+                    if state.newest(key).is_some_and(|newest| newest.revision() == revision) {
+                        state.by_key.remove(key);
                     }
-                    drop_version(state, &event.key, event.version.clone(), dropped);
+                    drop_version(state, event.version.clone(), dropped);
                 }
             }
         }
@@ -61,7 +60,7 @@ impl Compaction {
     }
 }
 
-fn drop_version(state: &mut State, key: &Key, version: Version, dropped: &mut Vec<Dropped>) {
-    state.bytes -= version.bytes(key);
-    dropped.push((key.clone(), version));
+fn drop_version(state: &mut State, version: Version, dropped: &mut Vec<Version>) {
+    state.bytes -= version.bytes();
+    dropped.push(version);
 }

@@ -66,7 +66,7 @@ fn holds(state: &State, compare: &Compare) -> Result<bool, RequestError> {
     if versions.peek().is_none() {
         return holds_for(state, compare, None);
     }
-    for (_, version) in versions {
+    for version in versions {
         if !holds_for(state, compare, Some(version))? {
             return Ok(false);
         }

@@ -24,6 +24,6 @@ pub(crate) use compare::{Path, branch, check, is_read_only, puts};
 pub(crate) use key_value::value_in;
 pub(crate) use range::range;
 pub(crate) use row::Row;
-pub(crate) use state::{Attachment, HistoryEvent, Jump, State};
+pub(crate) use state::{Attachment, HistoryEvent, KeyedRow, State};
 pub(crate) use values::{ValueCache, Values};
-pub(crate) use version::{Key, Version};
+pub(crate) use version::{Jump, Numbers, Version};

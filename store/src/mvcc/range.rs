@@ -3,7 +3,7 @@
 use super::key_value::value_in;
 use super::request::{RangeReply, RangeRequest, SortOrder, SortTarget};
 use super::state::{HistoryEvent, State};
-use super::version::{Key, Version};
+use super::version::Version;
 use crate::error::RequestError;
 use crate::key_range::KeyRange;
 use crate::revision::Revision;
@@ -23,8 +23,8 @@ pub(crate) fn range(state: &State, request: &RangeRequest) -> Result<RangeReply,
     let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
 
     if let Some(key) = range.single() {
-        let version = state.newest(key).and_then(|(key, newest)| Some((key, state.version_at(newest, revision)?)));
-        let found: Vec<Found<'_>> = version.filter(|(_, version)| !version.is_tombstone()).into_iter().collect();
+        let version = state.newest(key).and_then(|newest| state.version_at(newest, revision)?.live());
+        let found: Vec<&Version> = version.into_iter().collect();
         let count = found.len() as i64;
         return reply(state, request, found, limit, count);
     }
@@ -57,16 +57,14 @@ pub(crate) fn readable_revision(state: &State, requested: i64) -> Result<i64, Re
 }
 
 /// Live versions of an interval at a main revision, in key order.
-pub(crate) fn versions_at<'a>(state: &'a State, range: &'a KeyRange, revision: i64) -> impl Iterator<Item = Found<'a>> {
+pub(crate) fn versions_at<'a>(
+    state: &'a State,
+    range: &'a KeyRange,
+    revision: i64,
+) -> impl Iterator<Item = &'a Version> {
     let (start, end) = range.bounds();
-    state
-        .by_key
-        .range(start, end)
-        .filter_map(move |(key, newest)| Some((key, state.version_at(newest, revision)?.live()?)))
+    state.by_key.range(start, end).filter_map(move |newest| state.version_at(newest, revision)?.live())
 }
-
-/// A live version with its key.
-type Found<'a> = (&'a Key, &'a Version);
 
 /// Number of live keys of an interval at a main revision. O(log n) for the current one. An older one costs the events
 /// since then, or the keys of the interval, whichever are fewer.
@@ -84,8 +82,8 @@ fn count_at(state: &State, range: &KeyRange, revision: i64) -> i64 {
     let grown_since: i64 = state
         .by_revision
         .range(Bound::Excluded(&since), Bound::Unbounded)
-        .filter(|(event, ())| range.contains(&event.key))
-        .map(|(event, ())| growth(event))
+        .filter(|event| range.contains(event.version.key()))
+        .map(growth)
         .sum();
     current - grown_since
 }
@@ -124,7 +122,7 @@ fn passes_filters(request: &RangeRequest, version: &Version) -> bool {
 fn reply(
     state: &State,
     request: &RangeRequest,
-    mut found: Vec<Found<'_>>,
+    mut found: Vec<&Version>,
     limit: usize,
     count: i64,
 ) -> Result<RangeReply, RequestError> {
@@ -132,7 +130,7 @@ fn reply(
         return Ok(RangeReply { count, ..RangeReply::default() });
     }
     if has_filters(request) {
-        found.retain(|(_, version)| passes_filters(request, version));
+        found.retain(|version| passes_filters(request, version));
     }
     if request.sort_target == SortTarget::Value {
         return sorted_by_value(state, request, found, limit, count);
@@ -142,9 +140,9 @@ fn reply(
     found.truncate(limit);
     // etcd answers from its index, which has no leases, unless it has to read the values for sorting (FastKeysOnly).
     let kvs = if request.keys_only {
-        found.into_iter().map(|(key, version)| version.encode_without_value(key, false)).collect()
+        found.into_iter().map(|version| version.encode_without_value(false)).collect()
     } else {
-        state.values.get_all(found.into_iter().map(|(_, version)| version))?
+        state.values.get_all(found.into_iter())?
     };
     Ok(RangeReply { kvs, more, count })
 }
@@ -153,11 +151,11 @@ fn reply(
 fn sorted_by_value(
     state: &State,
     request: &RangeRequest,
-    found: Vec<Found<'_>>,
+    found: Vec<&Version>,
     limit: usize,
     count: i64,
 ) -> Result<RangeReply, RequestError> {
-    let values = state.values.get_all(found.iter().map(|(_, version)| *version))?;
+    let values = state.values.get_all(found.iter().copied())?;
     let mut found: Vec<_> = found.into_iter().zip(values).collect();
     match request.sort_order {
         SortOrder::Descend => found.sort_by(|(_, a), (_, b)| value_in(b).cmp(value_in(a))),
@@ -165,15 +163,13 @@ fn sorted_by_value(
     }
     let more = found.len() > limit;
     found.truncate(limit);
-    let encode = |((key, version), kv): (Found<'_>, _)| {
-        if request.keys_only { version.encode_without_value(key, true) } else { kv }
-    };
+    let encode = |(version, kv): (&Version, _)| if request.keys_only { version.encode_without_value(true) } else { kv };
     Ok(RangeReply { kvs: found.into_iter().map(encode).collect(), more, count })
 }
 
 /// Order None with a target other than the key counts as ascending (etcd: range.go).
-fn sort(request: &RangeRequest, found: &mut [Found<'_>]) {
-    let by = |(_, a): &Found<'_>, (_, b): &Found<'_>| -> Ordering {
+fn sort(request: &RangeRequest, found: &mut [&Version]) {
+    let by = |a: &&Version, b: &&Version| -> Ordering {
         match request.sort_target {
             SortTarget::Version => a.number().cmp(&b.number()),
             SortTarget::Create => a.create_revision().cmp(&b.create_revision()),

@@ -2,7 +2,6 @@
 
 use crate::log::Position;
 use crate::sync::{Arc, OnceLock};
-use crate::tree::Weight;
 use bytes::Bytes;
 
 /// A row's value and its place in the log.
@@ -48,5 +47,3 @@ impl Row {
 
 /// Frame, header and index row of a table row, about.
 const ROW_OVERHEAD_BYTES: u64 = 48;
-
-impl Weight for Row {}

@@ -5,116 +5,116 @@
 //! - `by_key` holds the newest version or tombstone of each key of which any version is kept.
 //! - `by_revision` holds every event at or above the compact revision (physical compaction may lag behind the mark).
 //! - Every other version that is kept was superseded by an event after `swept`, and is the `previous` of that event: the
-//!   versions of a key are a list through the history, with jumps ([`Jump`]), and need no tree of their own.
+//!   versions of a key are a list through the history, with jumps ([`Jump`]), and need no tree of their own. An event
+//!   that compaction took away is never jumped to: what is searched for is younger.
 //! - `attached` holds (lease, key) exactly for the live keys whose newest version names a lease.
 
 use super::row::Row;
 use super::values::Values;
-use super::version::{Key, Version};
+use super::version::{Jump, Numbers, Version};
 use crate::key_range::KeyRange;
-use crate::log::Table;
+use crate::log::{Position, Table};
 use crate::revision::Revision;
-use crate::tree::Tree;
+use crate::tree::{Entry, Tree};
 use bytes::Bytes;
-use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// How the list of a key's versions is walked in O(log n) steps: each event names an older one of its key, at distances
-/// that make any of them reachable (E. Myers, An applicative random-access stack, 1983). An event that compaction took
-/// away is never jumped to: what is searched for is younger.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Jump {
-    /// Events of the key before this one, as far as they were kept when it was made.
-    depth: u64,
-    /// Where it leads; the event itself if it has none before it.
-    to: Revision,
-}
-
-/// An event as watchers see it. Ordered by its revision, which is the version's: the tree needs no key beside it.
+/// An event as watchers see it.
 #[derive(Clone, Debug)]
 pub(crate) struct HistoryEvent {
-    pub(crate) key: Key,
     pub(crate) version: Version,
     /// What the key was before, tombstones included. Kept with the event, so that a watcher needs no look-up and a
     /// compaction at the event's own revision does not take its prev_kv away.
     pub(crate) previous: Option<Version>,
-    jump: Jump,
 }
 
-impl HistoryEvent {
-    /// `jump_of` tells the jump of an event that is kept.
-    pub(crate) fn new(
-        key: Key,
-        version: Version,
-        previous: Option<Version>,
-        jump_of: impl Fn(Revision) -> Option<Jump>,
-    ) -> HistoryEvent {
-        let before = previous.as_ref().map(Version::revision).and_then(|at| Some((at, jump_of(at)?)));
-        let jump = match before {
-            None => Jump { depth: 0, to: version.revision() },
-            Some((at, jump)) => Jump { depth: jump.depth + 1, to: jump_over(at, jump, jump_of) },
-        };
-        HistoryEvent { key, version, previous, jump }
-    }
+impl Entry for HistoryEvent {
+    type Key = Revision;
+    type Separator = Revision;
 
-    pub(crate) fn jump(&self) -> Jump {
-        self.jump
-    }
-}
-
-/// Where the event after `at` jumps to: as far as two equal jumps before it lead, else to `at`.
-fn jump_over(at: Revision, jump: Jump, jump_of: impl Fn(Revision) -> Option<Jump>) -> Revision {
-    match jump_of(jump.to) {
-        Some(second) if jump.to < at => {
-            let third = jump_of(second.to).map_or(0, |third| third.depth);
-            if jump.depth - second.depth == second.depth - third { second.to } else { at }
-        }
-        _ => at,
-    }
-}
-
-impl Borrow<Revision> for HistoryEvent {
-    fn borrow(&self) -> &Revision {
+    fn key(&self) -> &Revision {
         self.version.revision_ref()
     }
+
+    fn separator(&self) -> Revision {
+        self.version.revision()
+    }
 }
 
-impl PartialEq for HistoryEvent {
+/// A version that is attached to a lease, ordered by lease and key: the one that was attached, which may be older than
+/// the newest if that kept the lease.
+#[derive(Clone, Debug)]
+pub(crate) struct Attachment(pub(crate) Version);
+
+impl Attachment {
+    /// Before all of a lease.
+    fn first(lease: i64) -> Attachment {
+        Attachment(Version::stored(b"", Numbers { lease, ..Numbers::default() }, Position::default()))
+    }
+}
+
+impl Entry for Attachment {
+    type Key = Attachment;
+    type Separator = Attachment;
+
+    fn key(&self) -> &Attachment {
+        self
+    }
+
+    fn separator(&self) -> Attachment {
+        self.clone()
+    }
+}
+
+impl PartialEq for Attachment {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for HistoryEvent {}
+impl Eq for Attachment {}
 
-impl PartialOrd for HistoryEvent {
+impl PartialOrd for Attachment {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for HistoryEvent {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.version.revision_ref().cmp(other.version.revision_ref())
+impl Ord for Attachment {
+    fn cmp(&self, Attachment(other): &Self) -> Ordering {
+        self.0.lease().cmp(&other.lease()).then_with(|| self.0.key().cmp(other.key()))
     }
 }
 
-/// Key of [`State::attached`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct Attachment {
-    pub(crate) lease: i64,
-    pub(crate) key: Key,
+/// A row of a table with its key.
+#[derive(Clone, Debug)]
+pub(crate) struct KeyedRow {
+    pub(crate) key: Bytes,
+    pub(crate) row: Row,
+}
+
+impl Entry for KeyedRow {
+    type Key = [u8];
+    type Separator = Bytes;
+
+    fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    fn separator(&self) -> Bytes {
+        self.key.clone()
+    }
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct State {
-    pub(crate) by_key: Tree<Key, Version>,
-    pub(crate) by_revision: Tree<HistoryEvent, ()>,
-    pub(crate) attached: Tree<Attachment, ()>,
-    pub(crate) tables: BTreeMap<Table, Tree<Bytes, Row>>,
+    pub(crate) by_key: Tree<Version>,
+    pub(crate) by_revision: Tree<HistoryEvent>,
+    pub(crate) attached: Tree<Attachment>,
+    pub(crate) tables: BTreeMap<Table, Tree<KeyedRow>>,
     pub(crate) revision: i64,
     /// -1 = nothing compacted, as etcd says it.
     pub(crate) compact_revision: i64,
@@ -144,14 +144,14 @@ impl State {
         }
     }
 
-    /// The newest version of a key, tombstones included, with the key object that the trees share.
-    pub(crate) fn newest(&self, key: &[u8]) -> Option<(&Key, &Version)> {
-        self.by_key.get_entry(key)
+    /// The newest version of a key, tombstones included.
+    pub(crate) fn newest(&self, key: &[u8]) -> Option<&Version> {
+        self.by_key.get(key)
     }
 
     /// The live version of a key.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Version> {
-        self.by_key.get(key)?.live()
+        self.newest(key)?.live()
     }
 
     /// The version of a key that was current at a main revision, tombstones included. O(log n) in the number of its
@@ -161,16 +161,15 @@ impl State {
     }
 
     /// The kept version with exactly this revision.
-    pub(crate) fn version(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version)> {
-        self.locate(key, revision).map(|(key, version, _)| (key, version))
+    pub(crate) fn version(&self, key: &[u8], revision: Revision) -> Option<&Version> {
+        self.locate(key, revision).map(|(version, _)| version)
     }
 
     /// The same, with the main revision at which it was superseded; None for the newest.
-    pub(crate) fn locate(&self, key: &[u8], revision: Revision) -> Option<(&Key, &Version, Option<i64>)> {
-        let (key, newest) = self.newest(key)?;
-        let (version, next) = self.last_until(newest, revision)?;
+    pub(crate) fn locate(&self, key: &[u8], revision: Revision) -> Option<(&Version, Option<i64>)> {
+        let (version, next) = self.last_until(self.newest(key)?, revision)?;
         let superseded_at = next.map(|next| next.revision().main);
-        (version.revision() == revision).then_some((key, version, superseded_at))
+        (version.revision() == revision).then_some((version, superseded_at))
     }
 
     /// All kept versions of a key, the newest first.
@@ -182,12 +181,8 @@ impl State {
     fn last_until<'a>(&'a self, newest: &'a Version, revision: Revision) -> Option<(&'a Version, Option<&'a Version>)> {
         let (mut version, mut next) = (newest, None);
         while version.revision() > revision {
-            let mut event = self.event(version.revision())?;
-            if event.jump.to > revision
-                && let Some(there) = self.event(event.jump.to)
-            {
-                event = there;
-            }
+            let jump = Some(version.jump().to()).filter(|to| *to > revision);
+            let event = jump.and_then(|to| self.event(to)).or_else(|| self.event(version.revision()))?;
             next = Some(&event.version);
             version = self.previous(event)?;
         }
@@ -201,63 +196,70 @@ impl State {
     }
 
     fn event(&self, revision: Revision) -> Option<&HistoryEvent> {
-        self.by_revision.get_entry(&revision).map(|(event, ())| event)
+        self.by_revision.get(&revision)
     }
 
-    /// Makes a version the newest of its key and notes the event.
-    pub(crate) fn apply(&mut self, key: Key, version: Version) {
-        self.bytes += version.bytes(&key);
-        let previous = self.by_key.insert(key.clone(), version.clone());
-        self.reattach(&key, previous.as_ref().map_or(0, Version::lease), version.lease());
-        let event = HistoryEvent::new(key, version, previous, |revision| self.event(revision).map(|event| event.jump));
-        self.by_revision.insert(event, ());
+    /// Makes a version the newest of its key and notes the event. `make` is told the version before, tombstones included.
+    pub(crate) fn apply(
+        &mut self,
+        key: &[u8],
+        revision: Revision,
+        make: impl FnOnce(Option<&Version>, Jump) -> Version,
+    ) -> Version {
+        let history = &self.by_revision;
+        let jump_of = |revision: Revision| history.get(&revision).map(|event| event.version.jump());
+        let mut made = None;
+        let previous = self
+            .by_key
+            .upsert(key, |previous| made.insert(make(previous, Jump::after(previous, revision, jump_of))).clone());
+        let version = made.expect("invariant: upsert makes an entry");
+        self.bytes += version.bytes();
+        self.reattach(previous.as_ref(), Some(&version));
+        self.by_revision.upsert(&revision, |_| HistoryEvent { version: version.clone(), previous });
+        version
     }
 
     /// Takes back the last [`State::apply`] that was not taken back.
     pub(crate) fn revert(&mut self, revision: Revision) {
-        let event = self.event(revision).cloned();
-        self.by_revision.remove(&revision);
-        let HistoryEvent { key, version, previous, .. } = event.expect("invariant: what is reverted was applied");
-        self.bytes -= version.bytes(&key);
-        self.reattach(&key, version.lease(), previous.as_ref().map_or(0, Version::lease));
+        let event = self.by_revision.remove(&revision);
+        let HistoryEvent { version, previous } = event.expect("invariant: what is reverted was applied");
+        self.bytes -= version.bytes();
+        self.reattach(Some(&version), previous.as_ref());
         match previous {
-            Some(previous) => drop(self.by_key.insert(key, previous)),
-            None => drop(self.by_key.remove(&*key)),
+            Some(previous) => drop(self.by_key.insert(previous)),
+            None => drop(self.by_key.remove(version.key())),
         }
     }
 
-    fn reattach(&mut self, key: &Key, from: i64, to: i64) {
+    fn reattach(&mut self, from: Option<&Version>, to: Option<&Version>) {
+        let attached = |version: Option<&Version>| version.filter(|version| version.lease() != 0).cloned();
+        let (from, to) = (attached(from).map(Attachment), attached(to).map(Attachment));
         if from == to {
             return;
         }
-        if from != 0 {
-            self.attached.remove(&Attachment { lease: from, key: key.clone() });
+        if let Some(from) = from {
+            self.attached.remove(&from);
         }
-        if to != 0 {
-            self.attached.insert(Attachment { lease: to, key: key.clone() }, ());
+        if let Some(to) = to {
+            self.attached.insert(to);
         }
     }
 
     /// Keys of a lease in key order.
-    pub(crate) fn keys_of_lease(&self, lease: i64) -> impl Iterator<Item = &Key> {
-        let first = Attachment { lease, key: Key::default() };
-        self.attached
-            .range(Bound::Included(&first), Bound::Unbounded)
-            .map(|(attachment, ())| attachment)
-            .take_while(move |attachment| attachment.lease == lease)
-            .map(|attachment| &attachment.key)
-            .collect::<Vec<_>>()
-            .into_iter()
+    pub(crate) fn keys_of_lease(&self, lease: i64) -> Vec<Bytes> {
+        let attached = self.attached.range(Bound::Included(&Attachment::first(lease)), Bound::Unbounded);
+        let of_lease = attached.take_while(|Attachment(version)| version.lease() == lease);
+        of_lease.map(|Attachment(version)| Bytes::copy_from_slice(version.key())).collect()
     }
 
     /// Keys that are attached to any lease, by lease and key.
-    pub(crate) fn attached_keys(&self) -> impl Iterator<Item = &Key> {
-        self.attached.range(Bound::Unbounded, Bound::Unbounded).map(|(attachment, ())| &attachment.key)
+    pub(crate) fn attached_keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.attached.iter().map(|Attachment(version)| version.key())
     }
 
     /// A row of a table.
     pub(crate) fn row(&self, table: Table, key: &[u8]) -> Option<&Row> {
-        self.tables.get(&table)?.get(key)
+        self.tables.get(&table)?.get(key).map(|found| &found.row)
     }
 
     /// Rows whose key starts with a prefix, in key order.
@@ -265,13 +267,13 @@ impl State {
         let Some(rows) = self.tables.get(&table) else { return Vec::new() };
         let range = KeyRange::prefix(prefix);
         let (start, end) = range.bounds();
-        rows.range(start, end).map(|(key, row)| (key.clone(), row.value().clone())).collect()
+        rows.range(start, end).map(|KeyedRow { key, row }| (key.clone(), row.value().clone())).collect()
     }
 
     /// Shows rows from `first` on, in key order, while `visit` says true.
     pub(crate) fn visit_rows(&self, table: Table, first: &Bytes, mut visit: impl FnMut(&Bytes, &Bytes) -> bool) {
         let Some(rows) = self.tables.get(&table) else { return };
-        for (key, row) in rows.range(Bound::Included(first), Bound::Unbounded) {
+        for KeyedRow { key, row } in rows.range(Bound::Included(first), Bound::Unbounded) {
             if !visit(key, row.value()) {
                 return;
             }
@@ -284,9 +286,10 @@ impl State {
         let rows = self.tables.entry(table).or_default();
         self.bytes += row.as_ref().map_or(0, |row| row.bytes(key));
         let old = match row {
-            Some(row) => rows.insert(key.clone(), row),
+            Some(row) => rows.insert(KeyedRow { key: key.clone(), row }),
             None => rows.remove(key),
         };
+        let old = old.map(|old| old.row);
         self.bytes -= old.as_ref().map_or(0, |row| row.bytes(key));
         old
     }
@@ -299,17 +302,18 @@ mod tests {
     use crate::log::{Log, Options};
     use crate::mvcc::{Compaction, ValueCache};
 
-    fn state(puts: i64) -> (State, Key) {
+    fn state(puts: i64) -> (State, &'static [u8]) {
         let options = Options { prepare_ahead: false, ..Options::default() };
         let disk = std::sync::Arc::new(SimulatedDisk::new(1));
         let mut log = Log::open(disk, std::path::Path::new("/log"), options).unwrap();
         log.replay(None, &mut |_| (), &mut |_| ()).unwrap();
         let values = Values::new(ValueCache::new(1 << 20), log.finish().unwrap().reader.pin());
-        let (mut state, key) = (State::empty(values), Key::from(&b"key"[..]));
+        let (mut state, key) = (State::empty(values), &b"key"[..]);
         for main in 2..puts + 2 {
-            let (version, _) = Version::put(&key, b"value", Revision { main, sub: 0 }, 2, main - 1, 0);
+            let revision = Revision { main, sub: 0 };
+            let numbers = Numbers { revision, create_revision: 2, number: main - 1, lease: 0 };
             state.revision = main;
-            state.apply(key.clone(), version);
+            state.apply(key, revision, |_, jump| Version::put(key, b"value", numbers, jump).0);
         }
         (state, key)
     }
@@ -322,29 +326,29 @@ mod tests {
             state.compact_revision = through;
             let mut dropped = Vec::new();
             while !Compaction::towards(through).slice(&mut state, 10_000, &mut dropped) {}
-            let newest = state.by_key.get(&*key).unwrap().clone();
+            let newest = state.newest(key).unwrap().clone();
             for main in through.max(2)..=1_001 {
                 let revision = Revision { main, sub: 0 };
                 assert_eq!(state.version_at(&newest, main).map(Version::revision), Some(revision));
-                assert_eq!(superseded_at(&state, &key, revision), (main < 1_001).then_some(main + 1));
+                assert_eq!(superseded_at(&state, key, revision), (main < 1_001).then_some(main + 1));
                 assert!(steps(&state, &newest, revision) <= 40, "{main}");
             }
             let kept: Vec<i64> = state.versions(&newest).map(|version| version.revision().main).collect();
             assert_eq!(kept, (through.max(2)..=1_001).rev().collect::<Vec<_>>());
-            assert!(state.version(&key, Revision { main: through - 1, sub: 0 }).is_none());
+            assert!(state.version(key, Revision { main: through - 1, sub: 0 }).is_none());
         }
     }
 
-    fn superseded_at(state: &State, key: &Key, revision: Revision) -> Option<i64> {
-        state.locate(key, revision)?.2
+    fn superseded_at(state: &State, key: &[u8], revision: Revision) -> Option<i64> {
+        state.locate(key, revision)?.1
     }
 
     fn steps(state: &State, newest: &Version, until: Revision) -> usize {
-        let (mut at, mut steps) = (newest.revision(), 0);
-        while at > until {
-            let event = state.event(at).unwrap();
-            at = if event.jump.to > until && event.jump.to < at { event.jump.to } else { at };
-            at = state.event(at).unwrap().previous.as_ref().unwrap().revision();
+        let (mut at, mut steps) = (newest, 0);
+        while at.revision() > until {
+            let to = at.jump().to();
+            let event = state.event(if to > until { to } else { at.revision() }).unwrap();
+            at = event.previous.as_ref().unwrap();
             steps += 1;
         }
         steps
@@ -353,11 +357,11 @@ mod tests {
     #[test]
     fn what_is_taken_back_leaves_the_list_as_it_was() {
         let (mut state, key) = state(10);
-        let before = state.by_key.get(&*key).unwrap().clone();
+        let before = state.newest(key).unwrap().clone();
         let revision = Revision { main: 12, sub: 0 };
-        state.apply(key.clone(), Version::tombstone(revision));
-        assert_eq!(superseded_at(&state, &key, before.revision()), Some(12));
+        state.apply(key, revision, |_, jump| Version::tombstone(key, revision, jump));
+        assert_eq!(superseded_at(&state, key, before.revision()), Some(12));
         state.revert(revision);
-        assert_eq!((superseded_at(&state, &key, before.revision()), state.versions(&before).count()), (None, 10));
+        assert_eq!((superseded_at(&state, key, before.revision()), state.versions(&before).count()), (None, 10));
     }
 }

@@ -2,13 +2,14 @@ use super::*;
 
 fn put(main: i64, superseded_at: i64) -> Found {
     let position = Position { length: 1, ..Position::default() };
-    let version = Version::stored(Revision { main, sub: 0 }, main, 1, 0, position);
-    Found { key: Key::from(&b"key"[..]), version: Some(version), superseded_at, source: IN_LOG }
+    let numbers = Numbers { revision: Revision { main, sub: 0 }, create_revision: main, number: 1, lease: 0 };
+    let version = Version::stored(b"key", numbers, position);
+    Found { version, is_gone: false, superseded_at, source: IN_LOG }
 }
 
 fn kept(compact_revision: i64, mut found: Vec<Found>) -> Vec<i64> {
     let mut kept = Vec::new();
-    keep_of_key(&Key::from(&b"key"[..]), &mut found, compact_revision, &mut kept);
+    keep_of_key(&mut found, compact_revision, &mut kept);
     kept.iter().map(|(_, version)| version.revision().main).collect()
 }
 

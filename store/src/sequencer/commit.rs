@@ -5,7 +5,7 @@ use super::{Change, Stored};
 use crate::error::RequestError;
 use crate::lease;
 use crate::log::{Event, EventKind, Record, Table, TableWrite};
-use crate::mvcc::{self, Key, RangeReply, RangeRequest, Row, State, Version};
+use crate::mvcc::{self, Numbers, RangeReply, RangeRequest, Row, State, Version};
 use crate::revision::Revision;
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ pub struct Commit<'a> {
     state: &'a mut State,
     record: Record,
     /// Versions of `record.events`, for their positions.
-    versions: Vec<(Key, Version)>,
+    versions: Vec<Version>,
     /// Row handles beside `record.tables`, for their positions.
     rows: Vec<Option<Row>>,
     /// How to take everything back, in order.
@@ -38,7 +38,7 @@ enum Undo {
 #[derive(Debug)]
 pub(super) struct Built {
     pub(super) record: Record,
-    pub(super) versions: Vec<(Key, Version)>,
+    pub(super) versions: Vec<Version>,
     pub(super) rows: Vec<Option<Row>>,
     /// Rows that were replaced or deleted, with their keys.
     pub(super) replaced: Vec<(Bytes, Row)>,
@@ -120,26 +120,29 @@ impl<'a> Commit<'a> {
             return Err(RequestError::LeaseNotFound);
         }
         let revision = self.next_revision();
-        // The key object that the trees have is used again; a new one must not pin the request's buffer.
-        let (shared, create_revision, number) = match self.state.newest(key) {
-            Some((shared, newest)) if !newest.is_tombstone() => {
-                (shared.clone(), newest.create_revision(), newest.number() + 1)
-            }
-            Some((shared, _)) => (shared.clone(), revision.main, 1),
-            None => (Key::from(&**key), revision.main, 1),
-        };
-        let (version, kv) = Version::put(key, value, revision, create_revision, number, lease);
-        self.apply(shared, version, Event { key: key.clone(), revision, kind: EventKind::Put(kv) });
+        let mut encoded = Bytes::new();
+        let version = self.state.apply(key, revision, |previous, jump| {
+            let (create_revision, number) = match previous.and_then(Version::live) {
+                Some(previous) => (previous.create_revision(), previous.number() + 1),
+                None => (revision.main, 1),
+            };
+            let numbers = Numbers { revision, create_revision, number, lease };
+            let (version, kv) = Version::put(key, value, numbers, jump);
+            encoded = kv;
+            version
+        });
+        self.note(version, Event { key: key.clone(), revision, kind: EventKind::Put(encoded) });
         Ok(revision.main)
     }
 
     /// Writes a tombstone; false if the key does not exist (nothing happens then).
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let live = self.state.newest(key).filter(|(_, newest)| !newest.is_tombstone());
-        let Some(shared) = live.map(|(shared, _)| shared.clone()) else { return false };
+        if self.state.get(key).is_none() {
+            return false;
+        }
         let revision = self.next_revision();
-        let event = Event { key: Bytes::copy_from_slice(key), revision, kind: EventKind::Delete };
-        self.apply(shared, Version::tombstone(revision), event);
+        let version = self.state.apply(key, revision, |_, jump| Version::tombstone(key, revision, jump));
+        self.note(version, Event { key: Bytes::copy_from_slice(key), revision, kind: EventKind::Delete });
         true
     }
 
@@ -187,14 +190,14 @@ impl<'a> Commit<'a> {
 
     /// What changed so far, for the emit seam.
     pub(crate) fn changes(&self) -> Vec<Change> {
-        let event = |event: &Event| Some(self.state.by_revision.get_entry(&event.revision)?.0);
+        let event = |event: &Event| Some((event.key.clone(), self.state.by_revision.get(&event.revision)?));
         let stored = |version: &Version| version.live().cloned().map(Stored);
         self.record
             .events
             .iter()
             .filter_map(event)
-            .map(|event| Change {
-                key: event.key.clone(),
+            .map(|(key, event)| Change {
+                key,
                 old: event.previous.as_ref().and_then(stored),
                 new: stored(&event.version),
                 revision: event.version.revision().main,
@@ -218,11 +221,10 @@ impl<'a> Commit<'a> {
         revision
     }
 
-    fn apply(&mut self, key: Key, version: Version, event: Event) {
+    fn note(&mut self, version: Version, event: Event) {
         self.undo.push(Undo::Event(event.revision));
         self.record.events.push(event);
-        self.versions.push((key.clone(), version.clone()));
-        self.state.apply(key, version);
+        self.versions.push(version);
     }
 
     fn set_row(&mut self, table: Table, key: Bytes, value: Option<Bytes>) {

@@ -2,13 +2,14 @@
 
 use super::Commit;
 use crate::error::RequestError;
-use crate::mvcc::{Key, Version};
+use crate::mvcc::Version;
+use bytes::Bytes;
 
 /// One key that a client's request changed.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The key.
-    pub key: Key,
+    pub key: Bytes,
     /// The version before, if the key existed.
     pub old: Option<Stored>,
     /// The version after, unless the key was deleted.

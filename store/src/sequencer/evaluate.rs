@@ -4,7 +4,7 @@ use super::Commit;
 use crate::error::RequestError;
 use crate::key_range::KeyRange;
 use crate::mvcc::{
-    self, DeleteRangeReply, DeleteRangeRequest, Key, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
+    self, DeleteRangeReply, DeleteRangeRequest, Op, OpReply, Path, PutReply, PutRequest, TxnReply, TxnRequest,
 };
 use crate::planted::{Bug, is_planted};
 
@@ -13,6 +13,10 @@ use crate::planted::{Bug, is_planted};
 pub(crate) fn put(commit: &mut Commit<'_>, request: &PutRequest) -> Result<PutReply, RequestError> {
     if request.lease != 0 && !commit.lease_exists(request.lease) {
         return Err(RequestError::LeaseNotFound);
+    }
+    if !(request.prev_kv || request.ignore_value || request.ignore_lease) {
+        commit.put(&request.key, &request.value, request.lease)?;
+        return Ok(PutReply::default());
     }
     let kept_lease = match commit.state().get(&request.key) {
         Some(previous) => previous.lease(),
@@ -39,16 +43,13 @@ pub(crate) fn delete_range(
     let range = KeyRange::new(&request.key, &request.range_end);
     let (start, end) = range.bounds();
     let state = commit.state();
-    let live = || state.by_key.range(start, end).filter(|(_, newest)| !newest.is_tombstone());
-    let prev_kvs = match request.prev_kv {
-        true => state.values.get_all(live().map(|(_, newest)| newest))?,
-        false => Vec::new(),
-    };
-    let keys: Vec<Key> = live().map(|(key, _)| key.clone()).collect();
-    for key in &keys {
-        commit.delete(key);
+    let live = || state.by_key.range(start, end).filter_map(|newest| newest.live());
+    let prev_kvs = if request.prev_kv { state.values.get_all(live())? } else { Vec::new() };
+    let deleted: Vec<_> = live().cloned().collect();
+    for version in &deleted {
+        commit.delete(version.key());
     }
-    Ok(DeleteRangeReply { deleted: keys.len() as i64, prev_kvs })
+    Ok(DeleteRangeReply { deleted: deleted.len() as i64, prev_kvs })
 }
 
 /// All comparisons, nested ones included, see the state before; so do the checks that refuse the whole. Then the
@@ -91,8 +92,7 @@ pub(crate) fn revoke(commit: &mut Commit<'_>, id: i64) -> Result<(), RequestErro
     if !commit.lease_exists(id) {
         return Err(RequestError::LeaseNotFound);
     }
-    let keys: Vec<Key> = commit.state().keys_of_lease(id).cloned().collect();
-    for key in keys {
+    for key in commit.state().keys_of_lease(id) {
         commit.delete(&key);
     }
     commit.table_delete(crate::log::Table::Lease, &crate::lease::row_key(id));

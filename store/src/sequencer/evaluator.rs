@@ -8,7 +8,7 @@ use crate::error::RequestError;
 use crate::lease::Deadlines;
 use crate::limits::COMPACTION_SLICE_EVENTS;
 use crate::log::{AppendError, Appended, Appender, Batch, LiveBytes, LogPoint};
-use crate::mvcc::{Compaction, Key, State, Version};
+use crate::mvcc::{Compaction, State, Version};
 
 /// See the module.
 #[derive(Debug)]
@@ -153,11 +153,11 @@ impl Evaluator {
         let Some(compaction) = &mut self.compaction else { return true };
         let mut dropped = Vec::new();
         let done = compaction.slice(&mut self.newest, COMPACTION_SLICE_EVENTS, &mut dropped);
-        for (key, version) in dropped {
+        for version in dropped {
             if let Some(position) = version.position() {
-                self.live.removed(position, key.len());
+                self.live.removed(position, version.key().len());
             }
-            self.dirty.keys.push(key);
+            self.dirty.versions.push(version);
         }
         if done {
             self.compaction = None;
@@ -190,14 +190,14 @@ impl Evaluator {
     }
 
     /// Tells everything where it lies now.
-    fn appended(&mut self, built: &Built, versions: Vec<(Key, Version)>, appended: &Appended) {
-        for ((key, version), at) in versions.into_iter().zip(&appended.events) {
+    fn appended(&mut self, built: &Built, versions: Vec<Version>, appended: &Appended) {
+        for (version, at) in versions.into_iter().zip(&appended.events) {
             version.set_position(*at);
-            self.live.added(*at, key.len());
-            self.dirty.keys.push(key);
+            self.live.added(*at, version.key().len());
             if !version.is_tombstone() {
-                self.fresh.push(version);
+                self.fresh.push(version.clone());
             }
+            self.dirty.versions.push(version);
         }
         let tables = &built.record.tables;
         for ((write, row), at) in tables.iter().zip(&built.rows).zip(&appended.tables) {

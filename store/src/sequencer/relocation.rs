@@ -4,14 +4,13 @@
 use super::evaluator::{Evaluator, append_refused};
 use crate::error::RequestError;
 use crate::log::{Bound, Candidates, Liveness, Position, Table, used_bytes};
-use crate::mvcc::{Key, Row, State, Version};
+use crate::mvcc::{Row, State, Version};
 use crate::revision::Revision;
 use bytes::Bytes;
 
 /// A version that cleaning copied; it lies at its old place until the copy is durable.
 #[derive(Debug)]
 pub(crate) struct Copied {
-    key: Key,
     version: Version,
     to: Position,
 }
@@ -39,7 +38,7 @@ impl Evaluator {
         let appended = self.appender.append(&relocated.record).map_err(append_refused)?;
         self.copied_bytes += self.appender.pending_bytes() - before;
         let copied = relocated.kept.into_iter().zip(&appended.moved);
-        let copied = copied.map(|((key, version), to)| Copied { key, version, to: *to }).collect();
+        let copied = copied.map(|(version, to)| Copied { version, to: *to }).collect();
         for (write, at) in relocated.record.tables.into_iter().zip(&appended.tables) {
             let old = self.newest.row(write.table, &write.key).and_then(|row| row.position());
             // A copy, or the row would keep its whole frame.
@@ -53,13 +52,13 @@ impl Evaluator {
 
     /// The copies are durable: from now on every state, old ones included, reads them.
     pub(crate) fn copied(&mut self, copied: Vec<Copied>) {
-        for Copied { key, version, to } in copied {
+        for Copied { version, to } in copied {
             let old = version.position();
             version.set_position(to);
             // Compaction may have dropped it meanwhile; then only old states have it.
-            if self.newest.version(&key, version.revision()).is_some() {
-                self.account_move(old, to, &key);
-                self.dirty.keys.push(key);
+            if self.newest.version(version.key(), version.revision()).is_some() {
+                self.account_move(old, to, version.key());
+                self.dirty.versions.push(version);
             }
         }
     }
@@ -85,11 +84,11 @@ impl Evaluator {
 pub(crate) struct InState<'a>(pub(crate) &'a State);
 
 impl Liveness for InState<'_> {
-    type Kept = (Key, Version);
+    type Kept = Version;
 
-    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<((Key, Version), Option<i64>)> {
-        let (key, version, superseded_at) = self.0.locate(key, revision)?;
-        (version.position() == Some(at)).then(|| ((key.clone(), version.clone()), superseded_at))
+    fn version(&self, key: &Bytes, revision: Revision, at: Position) -> Option<(Version, Option<i64>)> {
+        let (version, superseded_at) = self.0.locate(key, revision)?;
+        (version.position() == Some(at)).then(|| (version.clone(), superseded_at))
     }
 
     fn row(&self, table: Table, key: &Bytes, at: Position) -> bool {

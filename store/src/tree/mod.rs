@@ -12,4 +12,4 @@ mod root;
 mod tests;
 
 pub use iter::{Backward, Forward};
-pub use root::{Tree, Weight};
+pub use root::{Entry, Tree};

@@ -1,19 +1,32 @@
 //! The tree against `BTreeMap`: the same answers after any history, and snapshots that never change.
 
-use super::{Tree, Weight};
+use super::{Entry, Tree};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// A value whose even members are not counted, as tombstones are not.
+/// A key with a value. Even values are not counted, as tombstones are not.
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Value(u32);
+struct Pair(u16, u32);
 
-impl Weight for Value {
+impl Entry for Pair {
+    type Key = u16;
+    type Separator = u16;
+
+    fn key(&self) -> &u16 {
+        &self.0
+    }
+
+    fn separator(&self) -> u16 {
+        self.0
+    }
+
     fn weight(&self) -> u64 {
-        u64::from(self.0 % 2)
+        u64::from(self.1 % 2)
     }
 }
+
+type Model = BTreeMap<u16, Pair>;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -47,21 +60,17 @@ fn is_empty(start: Bound<u16>, end: Bound<u16>) -> bool {
     }
 }
 
-fn check(tree: &Tree<u16, Value>, model: &BTreeMap<u16, Value>, start: Bound<u16>, end: Bound<u16>) {
+fn check(tree: &Tree<Pair>, model: &Model, start: Bound<u16>, end: Bound<u16>) {
     assert_eq!(tree.len(), model.len());
-    assert_eq!(tree.weight(), model.values().map(Weight::weight).sum::<u64>());
-    let inside: Vec<(u16, Value)> = if is_empty(start, end) {
-        Vec::new()
-    } else {
-        model.range((start, end)).map(|(key, value)| (*key, *value)).collect()
-    };
-    let forward: Vec<_> = tree.range(start.as_ref(), end.as_ref()).map(|(key, value)| (*key, *value)).collect();
+    assert_eq!(tree.weight(), model.values().map(Entry::weight).sum::<u64>());
+    let inside: Vec<Pair> =
+        if is_empty(start, end) { Vec::new() } else { model.range((start, end)).map(|(_, pair)| *pair).collect() };
+    let forward: Vec<_> = tree.range(start.as_ref(), end.as_ref()).copied().collect();
     assert_eq!(forward, inside);
-    let mut backward: Vec<_> =
-        tree.range_back(start.as_ref(), end.as_ref()).map(|(key, value)| (*key, *value)).collect();
+    let mut backward: Vec<_> = tree.range_back(start.as_ref(), end.as_ref()).copied().collect();
     backward.reverse();
     assert_eq!(backward, inside);
-    assert_eq!(tree.count(start.as_ref(), end.as_ref()), inside.iter().map(|(_, value)| value.weight()).sum::<u64>());
+    assert_eq!(tree.count(start.as_ref(), end.as_ref()), inside.iter().map(Entry::weight).sum::<u64>());
 }
 
 proptest! {
@@ -77,7 +86,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Insert(key, value) => {
-                    prop_assert_eq!(tree.insert(key, Value(value)), model.insert(key, Value(value)));
+                    prop_assert_eq!(tree.insert(Pair(key, value)), model.insert(key, Pair(key, value)));
                 }
                 Step::Remove(key) => {
                     prop_assert_eq!(tree.get(&key), model.get(&key));
@@ -91,8 +100,8 @@ proptest! {
                 Step::Append(length) => {
                     let from = model.keys().last().map_or(0, |last: &u16| last.saturating_add(1));
                     for key in from..from.saturating_add(length) {
-                        tree.insert(key, Value(u32::from(key)));
-                        model.insert(key, Value(u32::from(key)));
+                        tree.insert(Pair(key, u32::from(key)));
+                        model.insert(key, Pair(key, u32::from(key)));
                     }
                 }
                 Step::Snapshot => snapshots.push((tree.clone(), model.clone())),
@@ -110,13 +119,13 @@ proptest! {
 
     #[test]
     fn a_built_tree_equals_an_inserted_one(
-        model in proptest::collection::btree_map(0u16..3000, any::<u32>().prop_map(Value), 0..1500),
+        values in proptest::collection::btree_map(0u16..3000, any::<u32>(), 0..1500),
         start in bound(),
         end in bound(),
         removed in proptest::collection::vec(0u16..3000, 0..500),
     ) {
-        let mut model = model;
-        let mut tree = Tree::from_sorted(model.clone());
+        let mut model: Model = values.into_iter().map(|(key, value)| (key, Pair(key, value))).collect();
+        let mut tree = Tree::from_sorted(model.values().copied());
         check(&tree, &model, start, end);
         for key in removed {
             prop_assert_eq!(tree.remove(&key), model.remove(&key));
@@ -127,11 +136,22 @@ proptest! {
 
 #[test]
 fn removing_everything_leaves_an_empty_tree() {
-    let mut tree: Tree<u32, ()> = Tree::from_sorted((0..10_000).map(|key| (key, ())));
+    let mut tree = Tree::from_sorted((0..10_000).map(|key| Pair(key, 1)));
     for key in (0..10_000).rev() {
-        assert_eq!(tree.remove(&key), Some(()));
+        assert_eq!(tree.remove(&key), Some(Pair(key, 1)));
     }
     assert!(tree.is_empty() && tree.weight() == 0 && tree.iter().next().is_none());
-    tree.insert(1, ());
-    assert_eq!(tree.last(), Some((&1, &())));
+    tree.insert(Pair(1, 1));
+    assert_eq!(tree.last(), Some(&Pair(1, 1)));
+}
+
+#[test]
+fn what_is_made_of_an_entry_takes_its_place() {
+    let mut tree = Tree::from_sorted((0..1_000).map(|key| Pair(key, 1)));
+    let before = tree.clone();
+    assert_eq!(tree.upsert(&500, |old| Pair(500, old.map_or(0, |old| old.1 + 1))), Some(Pair(500, 1)));
+    assert_eq!(tree.upsert(&5_000, |old| Pair(5_000, old.map_or(7, |old| old.1))), None);
+    assert_eq!((tree.get(&500), tree.get(&5_000)), (Some(&Pair(500, 2)), Some(&Pair(5_000, 7))));
+    assert_eq!((before.get(&500), before.get(&5_000)), (Some(&Pair(500, 1)), None));
+    assert_eq!((tree.weight(), tree.len(), before.weight()), (1_000, 1_001, 1_000));
 }

@@ -144,7 +144,7 @@ impl Watcher {
         let first = Revision { main: self.next, sub: 0 };
         let (mut events, mut bytes) = (Vec::new(), 0);
         let mut last_taken = self.next - 1;
-        for (event, ()) in state.by_revision.range(Bound::Included(&first), Bound::Unbounded) {
+        for event in state.by_revision.range(Bound::Included(&first), Bound::Unbounded) {
             let at = event.version.revision().main;
             if bytes > max_bytes && at > last_taken {
                 return Ok((events, at - 1));
@@ -162,7 +162,7 @@ impl Watcher {
 
     fn wants(&self, event: &HistoryEvent) -> bool {
         let filtered = if event.version.is_tombstone() { self.no_delete } else { self.no_put };
-        !filtered && self.range.contains(&event.key)
+        !filtered && self.range.contains(event.version.key())
     }
 
     /// A previous value that is compacted is not told, though it may still be here: Kubernetes' storage suite wants a watch
@@ -182,7 +182,7 @@ impl Watcher {
         Ok(match event.version.live() {
             Some(version) => WatchEvent { kind: WatchEventKind::Put, kv: state.values.get(version)?, prev_kv },
             None => {
-                let kv = tombstone(&event.key, event.version.revision().main);
+                let kv = tombstone(event.version.key(), event.version.revision().main);
                 WatchEvent { kind: WatchEventKind::Delete, kv, prev_kv }
             }
         })

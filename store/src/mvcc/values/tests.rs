@@ -3,6 +3,7 @@
 use super::*;
 use crate::disk::SimulatedDisk;
 use crate::log::{Event, EventKind, Log, Options, Parts, Record};
+use crate::mvcc::{Jump, Numbers};
 use crate::revision::Revision;
 use std::path::Path;
 
@@ -41,7 +42,8 @@ impl Rig {
 
 fn append(parts: &mut Parts, main: i64) -> Version {
     let revision = Revision { main, sub: 0 };
-    let (version, kv) = Version::put(b"key", &[main as u8; VALUE_BYTES], revision, 1, main, 0);
+    let numbers = Numbers { revision, create_revision: 1, number: main, lease: 0 };
+    let (version, kv) = Version::put(b"key", &[main as u8; VALUE_BYTES], numbers, Jump::default());
     let event = Event { key: Bytes::from_static(b"key"), revision, kind: EventKind::Put(kv) };
     let appended = parts.appender.append(&Record { events: vec![event], ..Record::default() }).unwrap();
     parts.syncer.write(parts.appender.take_batch().unwrap()).unwrap();
