@@ -163,7 +163,7 @@ impl Moving<'_> {
         self.end = entered.log_end();
         self.state = entered.newest.clone();
         if let Some(copied) = copied {
-            self.in_flight.push_back((Ticket::new(Some(entered.push())), copied));
+            self.in_flight.push_back((Ticket::of(Some(entered.push_and_ring())), copied));
         }
         Ok(())
     }

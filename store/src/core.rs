@@ -155,7 +155,7 @@ impl Core {
         let mut entered = self.sequencer.enter()?;
         let CheckpointWork { mut dirty, state, point } = entered.begin_checkpoint();
         // The index may name only what is durable in the log.
-        Ticket::new(entered.settle()).wait()?;
+        Ticket::of(entered.settle()).wait()?;
         dirty.versions.sort_unstable_by(|a, b| a.key().cmp(b.key()));
         dirty.versions.dedup_by(|a, b| a.key() == b.key());
         if let Err(error) = checkpoint.write(self.index.as_ref(), &dirty, &state, point) {

@@ -16,6 +16,9 @@ use thiserror::Error;
 /// An oversized segment's file is a multiple of this.
 const PAGE_BYTES: u64 = 4096;
 
+/// Room that a batch gets before its size is known at most.
+const BATCH_ROOM_BYTES_MAX: usize = 1 << 20;
+
 /// Why a record was not appended. Nothing of it was.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
@@ -101,6 +104,8 @@ pub struct Appender {
     /// Where the batch that is being filled begins in the current segment; the segment's end if it is empty.
     batch_begin: u32,
     runs: Vec<Run>,
+    /// Bytes of the largest of the last batches: room that the next one gets at once, so that it need not grow.
+    usual_bytes: usize,
     revision: i64,
     compact_revision: i64,
 }
@@ -129,6 +134,7 @@ impl Appender {
             generation: state.generation,
             batch_begin: state.end.offset,
             runs: Vec::new(),
+            usual_bytes: 0,
             revision: state.revision,
             compact_revision: state.compact_revision,
         }
@@ -171,6 +177,8 @@ impl Appender {
             return None;
         }
         self.batch_begin = self.end.offset;
+        // One large batch is forgotten after a few small ones.
+        self.usual_bytes = self.pending_bytes().max(self.usual_bytes - self.usual_bytes / 8).min(BATCH_ROOM_BYTES_MAX);
         Some(Batch { runs: std::mem::take(&mut self.runs), end: self.end })
     }
 
@@ -212,7 +220,7 @@ impl Appender {
         }
         let start = self.end;
         if self.runs.is_empty() {
-            self.runs.push(Run { at: start, header: None, bytes: Vec::new() });
+            self.runs.push(Run { at: start, header: None, bytes: Vec::with_capacity(self.usual_bytes) });
         }
         let out = &mut self.runs.last_mut().expect("invariant: pushed above").bytes;
         let base = out.len();

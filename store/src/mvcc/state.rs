@@ -15,6 +15,7 @@ use super::version::{Jump, Numbers, Version};
 use crate::key_range::KeyRange;
 use crate::log::{Position, Table};
 use crate::revision::Revision;
+use crate::sync::Arc;
 use crate::tree::{Entry, Tree};
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -114,7 +115,8 @@ pub(crate) struct State {
     pub(crate) by_key: Tree<Version>,
     pub(crate) by_revision: Tree<HistoryEvent>,
     pub(crate) attached: Tree<Attachment>,
-    pub(crate) tables: BTreeMap<Table, Tree<KeyedRow>>,
+    /// Shared, because a state is cloned with each batch and rows change rarely.
+    pub(crate) tables: Arc<BTreeMap<Table, Tree<KeyedRow>>>,
     pub(crate) revision: i64,
     /// -1 = nothing compacted, as etcd says it.
     pub(crate) compact_revision: i64,
@@ -134,7 +136,7 @@ impl State {
             by_key: Tree::new(),
             by_revision: Tree::new(),
             attached: Tree::new(),
-            tables: BTreeMap::new(),
+            tables: Arc::default(),
             revision: Revision::EMPTY_STORE,
             compact_revision: -1,
             swept: Revision::default(),
@@ -283,7 +285,7 @@ impl State {
     /// Sets or deletes a row and returns what it was.
     pub(crate) fn set_row(&mut self, table: Table, key: &Bytes, row: Option<Row>) -> Option<Row> {
         self.share_writes += i64::from(matches!(table, Table::Share | Table::Entry | Table::Conflict));
-        let rows = self.tables.entry(table).or_default();
+        let rows = Arc::make_mut(&mut self.tables).entry(table).or_default();
         self.bytes += row.as_ref().map_or(0, |row| row.bytes(key));
         let old = match row {
             Some(row) => rows.insert(KeyedRow { key: key.clone(), row }),

@@ -10,7 +10,7 @@ fn put(main: i64, superseded_at: i64) -> Found {
 fn kept(compact_revision: i64, mut found: Vec<Found>) -> Vec<i64> {
     let mut kept = Vec::new();
     keep_of_key(&mut found, compact_revision, &mut kept);
-    kept.iter().map(|(_, version)| version.revision().main).collect()
+    kept.iter().map(|version| version.revision().main).collect()
 }
 
 /// A key is deleted at 104, its older version is copied by cleaning, both are compacted, the deletion's segment is freed,

@@ -6,16 +6,23 @@
 //! leaves it, makes the batch durable, publishes, and completes: in this order. There is no timer: while the
 //! writer is busy the next batch fills.
 //!
+//! A batch is taken when it is rung for ([`CommitQueue::ring`]), which is the duty of whoever opened it: not at once, but
+//! when the tasks that are ready on its thread have run, because many of them commit too ([`super::Ticket`]). A batch of
+//! [`BATCH_RUNG_AT`] commits needs no ring.
+//!
 //! Whoever finds nothing to write and nobody writing may write its own commit at once, on its own thread
 //! ([`Entered::push_or_take`]): a lone client then waits for the disk, not for two switches of threads. There is never
 //! more than one writer: `writing` is set by who takes a batch and cleared by [`CommitQueue::finish`].
 //!
-//! The log writer sleeps only when the batch is empty or somebody else writes; whoever makes the batch non-empty while
-//! nobody writes notifies, and so does who ends its own batch while the next one has filled: no wake-up is lost.
+//! The log writer sleeps only when no batch is rung for or somebody else writes; whoever rings while nobody writes
+//! notifies, and so does who ends its own batch while the next one was rung for: no wake-up is lost.
 
 use super::completion::{Completion, Stopped};
 use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait};
 use std::ops::{Deref, DerefMut};
+
+/// A batch of so many commits does not wait for who opened it.
+const BATCH_RUNG_AT: usize = 256;
 
 /// See the module.
 #[derive(Debug)]
@@ -31,6 +38,8 @@ struct Shared<T> {
     open: Arc<Completion>,
     /// Commits in it.
     commits: usize,
+    /// It may be taken.
+    rung: bool,
     /// Completion of the batch that was taken last.
     in_flight: Option<Arc<Completion>>,
     /// Somebody writes that batch.
@@ -64,6 +73,7 @@ impl<T> CommitQueue<T> {
             state,
             open: Completion::new(),
             commits: 0,
+            rung: false,
             in_flight: None,
             writing: false,
             taken: 0,
@@ -121,11 +131,21 @@ impl<T> CommitQueue<T> {
         matches!(shared.look(), Look::Work).then(|| shared.take(seal))
     }
 
+    /// Lets the writer take the batch that is being filled. Without one it does nothing.
+    pub(crate) fn ring(&self) {
+        let mut shared = lock(&self.shared);
+        let notifies = shared.ring();
+        drop(shared);
+        if notifies {
+            self.work.notify_one();
+        }
+    }
+
     /// Ends the writing of the batch that was taken. Its completion has been completed.
     pub(crate) fn finish(&self) {
         let mut shared = lock(&self.shared);
         shared.writing = false;
-        let waits = shared.commits > 0 || shared.nudged || !matches!(shared.phase, Phase::Running);
+        let waits = shared.is_wanted() || !matches!(shared.phase, Phase::Running);
         drop(shared);
         if waits {
             self.work.notify_one();
@@ -157,14 +177,28 @@ impl<T> Shared<T> {
         match self.phase {
             Phase::Stopped(_) => Look::End,
             _ if self.writing => Look::Nothing,
-            _ if self.commits > 0 || self.nudged => Look::Work,
+            _ if self.is_wanted() => Look::Work,
+            Phase::Closing if self.commits > 0 => Look::Work,
             Phase::Closing => Look::End,
             Phase::Running => Look::Nothing,
         }
     }
 
+    /// There is something for the writer.
+    fn is_wanted(&self) -> bool {
+        self.rung || self.nudged
+    }
+
+    /// True if the writer has to be notified.
+    fn ring(&mut self) -> bool {
+        let is_news = self.commits > 0 && !self.rung;
+        self.rung |= is_news;
+        is_news && !self.writing
+    }
+
     fn take<B>(&mut self, seal: impl FnOnce(&mut T) -> B) -> (B, Arc<Completion>) {
         self.taken = std::mem::take(&mut self.commits);
+        self.rung = false;
         self.nudged = false;
         self.writing = true;
         let taken = std::mem::replace(&mut self.open, Completion::new());
@@ -173,11 +207,20 @@ impl<T> Shared<T> {
     }
 }
 
+/// A commit's place in a batch.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Completes the batch.
+    pub(crate) completion: Arc<Completion>,
+    /// It is the first: to call [`CommitQueue::ring`] is its duty.
+    pub(crate) opens: bool,
+}
+
 /// What became of a commit.
 #[derive(Debug)]
 pub(crate) enum Pushed<B> {
-    /// It is in the batch that this completes.
-    Waits(Arc<Completion>),
+    /// It waits in a batch.
+    Waits(Place),
     /// The caller is the writer of a batch of its own: it makes it durable, publishes, completes and calls
     /// [`CommitQueue::finish`], as [`CommitQueue::next`] says.
     Writes(B, Arc<Completion>),
@@ -189,13 +232,25 @@ impl<T> Entered<'_, T> {
         self.shared.commits
     }
 
-    /// Counts a commit into the batch and leaves. What comes back completes when all that was evaluated so far is
-    /// durable and published.
-    pub(crate) fn push(mut self) -> Arc<Completion> {
+    /// Counts a commit into the batch and leaves. Its place completes when all that was evaluated so far is durable and
+    /// published.
+    pub(crate) fn push(mut self) -> Place {
+        self.shared.commits += 1;
+        let place = Place { completion: self.shared.open.clone(), opens: self.shared.commits == 1 };
+        let notifies = self.shared.commits >= BATCH_RUNG_AT && self.shared.ring();
+        let work = self.work;
+        drop(self);
+        if notifies {
+            work.notify_one();
+        }
+        place
+    }
+
+    /// As [`Entered::push`], and lets the writer take the batch.
+    pub(crate) fn push_and_ring(mut self) -> Arc<Completion> {
         self.shared.commits += 1;
         let completion = self.shared.open.clone();
-        let notifies = self.shared.commits == 1 && !self.shared.writing;
-        let work = self.work;
+        let (notifies, work) = (self.shared.ring(), self.work);
         drop(self);
         if notifies {
             work.notify_one();
@@ -216,7 +271,7 @@ impl<T> Entered<'_, T> {
     }
 
     /// Leaves without a commit. What comes back completes when all that was evaluated so far is durable and published;
-    /// None if it is already.
+    /// None if it is already. Who opened the batch rings for it.
     pub(crate) fn settle(self) -> Option<Arc<Completion>> {
         if self.shared.commits > 0 {
             return Some(self.shared.open.clone());

@@ -19,7 +19,7 @@ use std::time::Duration;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Sequencer {
-    queue: CommitQueue<Evaluator>,
+    queue: Arc<CommitQueue<Evaluator>>,
     /// Held by whoever writes a batch; the queue lets one in at a time. None once the queue is closed and drained: the
     /// directory is free then.
     writer: Mutex<Option<Writer>>,
@@ -47,7 +47,7 @@ impl Sequencer {
         let published = evaluator.newest.clone();
         let (revision, share_writes) = (published.revision, published.share_writes);
         Sequencer {
-            queue: CommitQueue::new(evaluator),
+            queue: Arc::new(CommitQueue::new(evaluator)),
             writer: Mutex::new(Some(Writer { syncer, share_writes })),
             is_quick: AtomicBool::new(true),
             slowness: AtomicU64::new(0),
@@ -90,23 +90,23 @@ impl Sequencer {
         let (result, changed) = entered.evaluate(emits, change)?;
         then(&mut entered, &result);
         if !changed {
-            return Ok((result, Ticket::new(entered.settle())));
+            return Ok((result, Ticket::of(entered.settle())));
         }
-        let completion = if self.is_quick.load(Ordering::Relaxed) && self.slowness.load(Ordering::Relaxed) == 0 {
+        let place = if self.is_quick.load(Ordering::Relaxed) && self.slowness.load(Ordering::Relaxed) == 0 {
             match entered.push_or_take(Evaluator::seal) {
-                Pushed::Waits(completion) => completion,
+                Pushed::Waits(place) => place,
                 Pushed::Writes(sealed, completion) => {
                     let guard = StopOnPanic(self);
                     // What is held goes with the throttle, at once: nobody is slowed who found nobody to wait for.
                     self.write(sealed, &completion, &mut Throttle::default());
                     std::mem::forget(guard);
-                    completion
+                    return Ok((result, Ticket::of(Some(completion))));
                 }
             }
         } else {
             entered.push()
         };
-        Ok((result, Ticket::new(Some(completion))))
+        Ok((result, Ticket::waiting(place, &self.queue)))
     }
 
     /// Takes the lock for work on the evaluator itself.

@@ -1,12 +1,17 @@
 //! The promise that a commit becomes durable and visible.
 
 use super::completion::{Completion, Outcome, Slot, Stopped};
+use super::evaluator::Evaluator;
+use super::queue::{CommitQueue, Place};
 use crate::error::RequestError;
 use crate::sync::Arc;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+/// A ticket also has the duty of its batch's first commit, to ring for the writer: when it was polled for the second time,
+/// and so behind all tasks of its executor that were ready at the first, or when somebody waits for it or drops it.
+///
 /// Resolves when everything evaluated up to this commit is durable and published, or with
 /// [`RequestError::Stopped`] when the log failed. Dropping it cancels nothing: the commit stands.
 #[derive(Debug)]
@@ -15,11 +20,32 @@ pub struct Ticket {
     /// None: it already is.
     completion: Option<Arc<Completion>>,
     slot: Option<Slot>,
+    duty: Option<Duty>,
+}
+
+#[derive(Debug)]
+struct Duty {
+    queue: Arc<CommitQueue<Evaluator>>,
+    /// The ticket was polled once.
+    is_due: bool,
 }
 
 impl Ticket {
-    pub(crate) fn new(completion: Option<Arc<Completion>>) -> Ticket {
-        Ticket { completion, slot: None }
+    /// Of a commit that waits in a batch.
+    pub(super) fn waiting(Place { completion, opens }: Place, queue: &Arc<CommitQueue<Evaluator>>) -> Ticket {
+        let duty = opens.then(|| Duty { queue: queue.clone(), is_due: false });
+        Ticket { completion: Some(completion), slot: None, duty }
+    }
+
+    /// Of a batch that somebody else rings for.
+    pub(crate) fn of(completion: Option<Arc<Completion>>) -> Ticket {
+        Ticket { completion, slot: None, duty: None }
+    }
+
+    fn ring(&mut self) {
+        if let Some(Duty { queue, .. }) = self.duty.take() {
+            queue.ring();
+        }
     }
 
     /// Waits on this thread. Not for async tasks.
@@ -27,6 +53,7 @@ impl Ticket {
     /// # Errors
     /// [`RequestError::Stopped`] when the log failed.
     pub fn wait(mut self) -> Result<(), RequestError> {
+        self.ring();
         self.completion.take().map_or(Ok(()), |completion| refused(completion.wait()))
     }
 }
@@ -35,9 +62,16 @@ impl Future for Ticket {
     type Output = Result<(), RequestError>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Ticket { completion, slot } = self.get_mut();
-        match completion {
-            Some(completion) => completion.poll(context, slot).map(refused),
+        let ticket = self.get_mut();
+        if let Some(duty) = &mut ticket.duty {
+            if !std::mem::replace(&mut duty.is_due, true) {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            ticket.ring();
+        }
+        match &ticket.completion {
+            Some(completion) => completion.poll(context, &mut ticket.slot).map(refused),
             None => Poll::Ready(Ok(())),
         }
     }
@@ -45,6 +79,7 @@ impl Future for Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.ring();
         if let (Some(completion), Some(slot)) = (&self.completion, self.slot) {
             completion.abandon(slot);
         }

@@ -66,7 +66,12 @@ macro_rules! hand_over {
                     *entered += 1;
                     let mine = *entered;
                     let completion = match entered.push_or_take(|newest| *newest) {
-                        $protocol::queue::Pushed::Waits(completion) => completion,
+                        $protocol::queue::Pushed::Waits(place) => {
+                            if place.opens {
+                                queue.ring();
+                            }
+                            place.completion
+                        }
                         $protocol::queue::Pushed::Writes(newest, completion) => {
                             assert!(published.load(Ordering::Acquire) < newest, "two write at once");
                             published.store(newest, Ordering::Release);
@@ -86,7 +91,11 @@ macro_rules! hand_over {
             let mut entered = queue.enter().unwrap();
             *entered += 1;
             let mine = *entered;
-            assert_eq!(entered.push().wait(), Ok(()));
+            let place = entered.push();
+            if place.opens {
+                queue.ring();
+            }
+            assert_eq!(place.completion.wait(), Ok(()));
             assert!(published.load(Ordering::Acquire) >= mine, "acknowledged before it was published");
             // Who changes nothing waits for what it has read.
             let entered = queue.enter().unwrap();
@@ -139,12 +148,21 @@ fn a_stop_refuses_everyone() {
                 assert!(queue.next(|_| ()).is_none());
             })
         };
+        let commit = |queue: &faithful::queue::CommitQueue<u64>| {
+            queue.enter().map(|entered| {
+                let place = entered.push();
+                if place.opens {
+                    queue.ring();
+                }
+                place.completion.wait()
+            })
+        };
         let client = {
             let queue = queue.clone();
-            loom::thread::spawn(move || queue.enter().map(|entered| entered.push().wait()))
+            loom::thread::spawn(move || commit(&queue))
         };
         let is_refused = |outcome: Result<Result<(), Stopped>, Stopped>| outcome.and_then(|waited| waited).is_err();
-        assert!(is_refused(queue.enter().map(|entered| entered.push().wait())));
+        assert!(is_refused(commit(&queue)));
         assert!(is_refused(client.join().unwrap()));
         writer.join().unwrap();
     });
