@@ -9,7 +9,7 @@ use archipel_store::error::RequestError;
 use archipel_store::{Store, View};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
@@ -169,6 +169,13 @@ impl<'a> Life<'a> {
 
 /// Runs a future to its end on this thread.
 pub(crate) fn run<F: Future>(future: F) -> F::Output {
+    let mut outcomes = run_all(vec![Box::pin(future)], || ());
+    outcomes.pop().expect("one future, one outcome")
+}
+
+/// Runs futures to their ends on this thread, each polled in every round, as an executor does that woke them all;
+/// `polled` is called when each was polled once.
+pub(crate) fn run_all<F: Future>(futures: Vec<Pin<Box<F>>>, polled: impl FnOnce()) -> Vec<F::Output> {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -177,11 +184,20 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
     }
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    let mut polled = Some(polled);
+    let mut running: Vec<_> = futures.into_iter().map(|future| (future, None)).collect();
     loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(output) => return output,
-            Poll::Pending => std::thread::park(),
+        for (future, outcome) in running.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                *outcome = Some(output);
+            }
         }
+        if let Some(polled) = polled.take() {
+            polled();
+        }
+        if running.iter().all(|(_, outcome)| outcome.is_some()) {
+            return running.into_iter().filter_map(|(_, outcome)| outcome).collect();
+        }
+        std::thread::park();
     }
 }

@@ -2,15 +2,13 @@
 //! that gather into one batch, a look back.
 
 use crate::judge::{Depth, Follower, Verdict, judge, judge_view, watch_request};
-use crate::life::{Going, Life, run};
+use crate::life::{Going, Life, run, run_all};
 use archipel_store::clock::Clock;
 use archipel_store::error::RequestError;
 use archipel_store::mvcc::{
     Compare, CompareResult, CompareTarget, DeleteRangeRequest, Op, PutReply, PutRequest, TxnRequest,
 };
 use bytes::Bytes;
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Few keys, so that most writes supersede something.
@@ -233,17 +231,10 @@ impl Life<'_> {
         std::thread::scope(|scope| {
             let first = scope.spawn(|| run(self.store.put(first)));
             self.site.gate.await_sync(|| first.is_finished());
-            let mut waiting: Vec<Pin<Box<_>>> = requests.map(|request| Box::pin(self.store.put(request))).collect();
-            let mut context = Context::from_waker(Waker::noop());
             // Each is evaluated when it is asked for the first time: in this order.
-            let polled = waiting.iter_mut().map(|put| put.as_mut().poll(&mut context));
-            let polled: Vec<Poll<_>> = polled.collect();
-            self.site.gate.open();
+            let rest = requests.map(|request| Box::pin(self.store.put(request))).collect();
+            let rest = run_all(rest, || self.site.gate.open());
             let first = first.join().expect("a put does not panic");
-            let rest = waiting.into_iter().zip(polled).map(|(put, polled)| match polled {
-                Poll::Ready(outcome) => outcome,
-                Poll::Pending => run(put),
-            });
             std::iter::once(first).chain(rest).collect()
         })
     }
