@@ -13,7 +13,7 @@ use archipel_storage_tests::{
     site::Site,
     workload::{Fault, Plan, drive, tally},
 };
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 const CYCLES: usize = 200;
 /// Load before a kill: between this and twice this, so that kills hit different moments.
@@ -37,4 +37,11 @@ async fn two_hundred_kills_lose_nothing_acknowledged() {
     assert!(found.is_empty(), "seed {}:\n{}", plan.seed, found.join("\n"));
     // Fewer than a handful a cycle would test restarts, not kills under load.
     assert!(acknowledged > 5 * CYCLES, "only {acknowledged} acknowledged writes");
+    // What is on the disk after all that is sound, too, and the index says what the log says.
+    site.kill().unwrap();
+    let program = env!("CARGO_BIN_EXE_archipel-under-test");
+    let verified = Command::new(program).args(["verify", "--data-dir"]).arg(site.data_dir()).output().unwrap();
+    let said = String::from_utf8_lossy(&verified.stdout).into_owned() + &String::from_utf8_lossy(&verified.stderr);
+    assert!(verified.status.success(), "{said}");
+    println!("{said}");
 }
