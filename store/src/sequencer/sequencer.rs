@@ -121,8 +121,13 @@ impl Sequencer {
 
     /// Says how much clients' bytes are slowed from now on.
     pub(crate) fn slow(&self, slowness: u64) {
-        if self.is_cleaned {
-            self.slowness.store(slowness, Ordering::Relaxed);
+        if !self.is_cleaned {
+            return;
+        }
+        match (self.slowness.swap(slowness, Ordering::Relaxed), slowness) {
+            (0, 1..) => tracing::warn!("the commit log is at its bound; writes wait for its cleaning"),
+            (1.., 0) => tracing::info!("the commit log is within its bound again; writes do not wait"),
+            _ => {}
         }
     }
 
