@@ -59,7 +59,11 @@ pub enum Command {
     /// Backups of a site: save, status, restore.
     #[command(subcommand)]
     Snapshot(Snapshot),
-    /// Check everything that a stopped site has on disk.
+    /// Check everything that a stopped site has on disk. Nothing is changed.
+    ///
+    /// Every frame of the commit log is read and its checksums are checked, the order of the revisions, and whether the
+    /// index says what the log says. Ends with 0 if all is well, with 2 if something is damaged: then it says what, which
+    /// keys need it, and what to do. A torn end of the log, as a killed process leaves it, is no damage.
     Verify(Verify),
     /// The commit log of a stopped site: dump.
     #[command(subcommand)]

@@ -8,11 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::{path::PathBuf, process::ExitCode};
 
-/// Check everything that a site has on disk, while it is stopped. Nothing is changed.
-///
-/// Every frame of the commit log is read and its checksums are checked, the order of the revisions, and whether the
-/// index says what the log says. Ends with 0 if all is well, with 2 if something is damaged: then it says what, which
-/// keys need it, and what to do. A torn end of the log, as a killed process leaves it, is no damage.
+/// The flags of `archipel verify`.
 #[derive(Clone, Debug, Args)]
 pub struct Verify {
     /// The data directory of the site; default: NAME.etcd in this directory.

@@ -1,5 +1,5 @@
-//! Looks at what is on the disk, and changes nothing: every frame of the log ([`verify`]), every record in words
-//! ([`dump`]), and, while the site serves, the segments that are written no more (`scrub`).
+//! Looks at what is on the disk, and changes nothing: every frame of the log ([`verify()`]), every record in words
+//! ([`dump()`]), and, while the site serves, the segments that are written no more (`scrub`).
 //!
 //! # Not here
 //! No repair. What is damaged is told with the keys that need it and with what to do.

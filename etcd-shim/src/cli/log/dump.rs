@@ -14,10 +14,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Print every committed record of a stopped site in order, as etcd-dump-logs does. Nothing is changed.
-///
-/// Keys, revisions, leases and sizes are shown; values and what rows hold are not, as they may be secrets. What is
-/// damaged is shown at its place, and the status is then 2.
+/// The flags of `archipel log dump`.
 #[derive(Clone, Debug, Args)]
 pub struct Dump {
     /// The data directory of the site; default: NAME.etcd in this directory.

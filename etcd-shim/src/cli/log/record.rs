@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_record_is_a_line_for_each_operation() {
         let zeros = "0".repeat(31);
-        let indent = " ".repeat(67);
+        let indent = " ".repeat(71);
         assert_eq!(
             record_lines(&record()),
             format!(
