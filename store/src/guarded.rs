@@ -70,7 +70,7 @@ impl<'a, G: FnOnce() -> bool> Guarded<'a, G> {
             let reply = change(commit)?;
             Ok((commit.revision(), reply))
         };
-        let (reply, ticket) = store.sequencer().commit(true, change)?;
+        let (reply, ticket) = store.sequencer().commit_in_turn(true, change).await?;
         ticket.await?;
         Ok(reply)
     }

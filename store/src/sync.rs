@@ -10,6 +10,7 @@
 //! seam live inside the evaluator. Only the writer's lock is held while the disk is waited for, and only by who took
 //! the batch: nobody waits for it.
 
+use std::sync::TryLockError;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
 pub(crate) use std::thread;
@@ -24,6 +25,15 @@ pub(crate) fn current_thread() -> ThreadId {
 /// changed, and the only safe answer is to stop this thread as well.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().expect("invariant: no thread panics while it holds a lock of the store")
+}
+
+/// Locks a mutex if nobody has it. See [`lock`] for poisoning.
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::WouldBlock) => None,
+        Err(TryLockError::Poisoned(_)) => panic!("invariant: no thread panics while it holds a lock of the store"),
+    }
 }
 
 /// Waits on a condition. See [`lock`] for poisoning.

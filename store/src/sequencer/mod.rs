@@ -15,6 +15,7 @@ mod completion;
 mod queue;
 mod throttle;
 mod ticket;
+mod turn;
 
 #[allow(clippy::module_inception)]
 mod sequencer;

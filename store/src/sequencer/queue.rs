@@ -18,7 +18,7 @@
 //! notifies, and so does who ends its own batch while the next one was rung for: no wake-up is lost.
 
 use super::completion::{Completion, Stopped};
-use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait};
+use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, try_lock, wait};
 use std::ops::{Deref, DerefMut};
 
 /// A batch of so many commits does not wait for who opened it.
@@ -88,7 +88,18 @@ impl<T> CommitQueue<T> {
     /// # Errors
     /// The log failed, or the store is closed.
     pub(crate) fn enter(&self) -> Result<Entered<'_, T>, Stopped> {
-        let shared = lock(&self.shared);
+        self.entered(lock(&self.shared))
+    }
+
+    /// The same, unless somebody has the lock.
+    ///
+    /// # Errors
+    /// As [`CommitQueue::enter`].
+    pub(crate) fn try_enter(&self) -> Option<Result<Entered<'_, T>, Stopped>> {
+        try_lock(&self.shared).map(|shared| self.entered(shared))
+    }
+
+    fn entered<'a>(&'a self, shared: MutexGuard<'a, Shared<T>>) -> Result<Entered<'a, T>, Stopped> {
         match &shared.phase {
             Phase::Running => Ok(Entered { shared, work: &self.work }),
             Phase::Closing => Err(Stopped("the store is closed".into())),

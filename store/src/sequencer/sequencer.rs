@@ -7,6 +7,7 @@ use super::evaluator::{Evaluator, Sealed};
 use super::queue::{CommitQueue, Entered, Pushed};
 use super::throttle::Throttle;
 use super::ticket::Ticket;
+use super::turn::Turn;
 use crate::clock::Clock;
 use crate::error::RequestError;
 use crate::limits::{COMMIT_BACKLOG_BYTES_MAX, COMMIT_BACKLOG_MAX, INLINE_WRITE_US_MAX, WRITE_DELAY_STEP_MS};
@@ -76,6 +77,16 @@ impl Sequencer {
         self.commit_and(emits, change, |_, _| ())
     }
 
+    /// As [`Sequencer::commit`], for a task: it does not sleep for the lock ([`Turn`]).
+    pub(crate) async fn commit_in_turn<R, E: From<RequestError>>(
+        &self,
+        emits: bool,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
+    ) -> Result<(R, Ticket), E> {
+        let entered = Turn::new(&self.queue).await?;
+        self.commit_entered(entered, emits, change, |_, _| ())
+    }
+
     /// As [`Sequencer::commit`]; `then` runs under the same lock once the record is appended.
     pub(crate) fn commit_and<R, E: From<RequestError>>(
         &self,
@@ -83,7 +94,16 @@ impl Sequencer {
         change: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
         then: impl FnOnce(&mut Evaluator, &R),
     ) -> Result<(R, Ticket), E> {
-        let mut entered = self.enter()?;
+        self.commit_entered(self.enter()?, emits, change, then)
+    }
+
+    fn commit_entered<R, E: From<RequestError>>(
+        &self,
+        mut entered: Entered<'_, Evaluator>,
+        emits: bool,
+        change: impl FnOnce(&mut Commit<'_>) -> Result<R, E>,
+        then: impl FnOnce(&mut Evaluator, &R),
+    ) -> Result<(R, Ticket), E> {
         if entered.commits() >= COMMIT_BACKLOG_MAX || entered.pending_bytes() >= COMMIT_BACKLOG_BYTES_MAX {
             return Err(RequestError::TooManyRequests.into());
         }

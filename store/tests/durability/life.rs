@@ -173,8 +173,11 @@ pub(crate) fn run<F: Future>(future: F) -> F::Output {
     outcomes.pop().expect("one future, one outcome")
 }
 
-/// Runs futures to their ends on this thread, each polled in every round, as an executor does that woke them all;
-/// `polled` is called when each was polled once.
+/// More often than a write polls for its turn at the store's lock before it waits for it.
+const POLLS_TO_ENTER: usize = 20;
+
+/// Runs futures to their ends on this thread, each polled in every round, as an executor does that woke them all. In the
+/// first round each is polled until it has surely been evaluated, in their order; `polled` is called then.
 pub(crate) fn run_all<F: Future>(futures: Vec<Pin<Box<F>>>, polled: impl FnOnce()) -> Vec<F::Output> {
     struct Unpark(Thread);
     impl Wake for Unpark {
@@ -187,9 +190,14 @@ pub(crate) fn run_all<F: Future>(futures: Vec<Pin<Box<F>>>, polled: impl FnOnce(
     let mut polled = Some(polled);
     let mut running: Vec<_> = futures.into_iter().map(|future| (future, None)).collect();
     loop {
-        for (future, outcome) in running.iter_mut().filter(|(_, outcome)| outcome.is_none()) {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
-                *outcome = Some(output);
+        let polls = if polled.is_some() { POLLS_TO_ENTER } else { 1 };
+        for (future, outcome) in &mut running {
+            for _ in 0..polls {
+                if outcome.is_none()
+                    && let Poll::Ready(output) = future.as_mut().poll(&mut context)
+                {
+                    *outcome = Some(output);
+                }
             }
         }
         if let Some(polled) = polled.take() {

@@ -1,7 +1,7 @@
 //! The same sources over a condition variable that wakes nobody by `notify_one`.
 
 mod sync {
-    pub(crate) use crate::shims::{Arc, Mutex, MutexGuard, ThreadId, current_thread, lock};
+    pub(crate) use crate::shims::{Arc, Mutex, MutexGuard, ThreadId, current_thread, lock, try_lock};
 
     #[derive(Debug)]
     pub(crate) struct Condvar(loom::sync::Condvar);

@@ -1,7 +1,9 @@
 //! The store's sources over loom's types.
 
 mod sync {
-    pub(crate) use crate::shims::{Arc, Cell, Mutex, MutexGuard, Signal, Subscription, ThreadId, current_thread, lock};
+    pub(crate) use crate::shims::{
+        Arc, Cell, Mutex, MutexGuard, Signal, Subscription, ThreadId, current_thread, lock, try_lock,
+    };
     pub(crate) use loom::sync::Condvar;
 
     pub(crate) fn wait<'a, T>(condition: &Condvar, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {

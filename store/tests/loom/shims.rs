@@ -12,6 +12,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
 }
 
+pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    mutex.try_lock().ok()
+}
+
 /// A pointer that is swapped whole.
 #[derive(Debug)]
 pub(crate) struct Cell<T>(Mutex<Arc<T>>);
