@@ -6,8 +6,9 @@
 //! leaves it, makes the batch durable, publishes, and completes: in this order. There is no timer: while the
 //! writer is busy the next batch fills.
 //!
-//! A batch is taken when it is rung for ([`CommitQueue::ring`]), which is the duty of whoever opened it: not at once, but
-//! when the tasks that are ready on its thread have run, because many of them commit too ([`super::Ticket`]). A batch of
+//! A batch is taken when it is rung for ([`CommitQueue::ring`]), which is the duty of each thread's first commit in it: not
+//! at once, but when the tasks that are ready on the thread have run, because many of them commit too
+//! ([`super::Ticket`]). The first ring counts, so no thread waits for what another one is busy with. A batch of
 //! [`BATCH_RUNG_AT`] commits needs no ring.
 //!
 //! Whoever finds nothing to write and nobody writing may write its own commit at once, on its own thread
@@ -18,10 +19,10 @@
 //! notifies, and so does who ends its own batch while the next one was rung for: no wake-up is lost.
 
 use super::completion::{Completion, Stopped};
-use super::sync::{Arc, Condvar, Mutex, MutexGuard, lock, try_lock, wait};
+use super::sync::{Arc, Condvar, Mutex, MutexGuard, ThreadId, current_thread, lock, try_lock, wait};
 use std::ops::{Deref, DerefMut};
 
-/// A batch of so many commits does not wait for who opened it.
+/// A batch of so many commits does not wait for a ring.
 const BATCH_RUNG_AT: usize = 256;
 
 /// See the module.
@@ -38,6 +39,8 @@ struct Shared<T> {
     open: Arc<Completion>,
     /// Commits in it.
     commits: usize,
+    /// The threads that they came from: as many as there are runtimes.
+    threads: Vec<ThreadId>,
     /// It may be taken.
     rung: bool,
     /// Completion of the batch that was taken last.
@@ -73,6 +76,7 @@ impl<T> CommitQueue<T> {
             state,
             open: Completion::new(),
             commits: 0,
+            threads: Vec::new(),
             rung: false,
             in_flight: None,
             writing: false,
@@ -200,6 +204,15 @@ impl<T> Shared<T> {
         self.rung || self.nudged
     }
 
+    /// True if it is the thread's first commit in the batch.
+    fn begins(&mut self, thread: ThreadId) -> bool {
+        let is_first = !self.threads.contains(&thread);
+        if is_first {
+            self.threads.push(thread);
+        }
+        is_first
+    }
+
     /// True if the writer has to be notified.
     fn ring(&mut self) -> bool {
         let is_news = self.commits > 0 && !self.rung;
@@ -209,6 +222,7 @@ impl<T> Shared<T> {
 
     fn take<B>(&mut self, seal: impl FnOnce(&mut T) -> B) -> (B, Arc<Completion>) {
         self.taken = std::mem::take(&mut self.commits);
+        self.threads.clear();
         self.rung = false;
         self.nudged = false;
         self.writing = true;
@@ -223,8 +237,8 @@ impl<T> Shared<T> {
 pub(crate) struct Place {
     /// Completes the batch.
     pub(crate) completion: Arc<Completion>,
-    /// It is the first: to call [`CommitQueue::ring`] is its duty.
-    pub(crate) opens: bool,
+    /// It is its thread's first: to call [`CommitQueue::ring`] is its duty.
+    pub(crate) rings: bool,
 }
 
 /// What became of a commit.
@@ -247,7 +261,7 @@ impl<T> Entered<'_, T> {
     /// published.
     pub(crate) fn push(mut self) -> Place {
         self.shared.commits += 1;
-        let place = Place { completion: self.shared.open.clone(), opens: self.shared.commits == 1 };
+        let place = Place { completion: self.shared.open.clone(), rings: self.shared.begins(current_thread()) };
         let notifies = self.shared.commits >= BATCH_RUNG_AT && self.shared.ring();
         let work = self.work;
         drop(self);
@@ -282,7 +296,7 @@ impl<T> Entered<'_, T> {
     }
 
     /// Leaves without a commit. What comes back completes when all that was evaluated so far is durable and published;
-    /// None if it is already. Who opened the batch rings for it.
+    /// None if it is already. Who committed to the batch rings for it.
     pub(crate) fn settle(self) -> Option<Arc<Completion>> {
         if self.shared.commits > 0 {
             return Some(self.shared.open.clone());

@@ -9,11 +9,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// A ticket also has the duty of its batch's first commit, to ring for the writer: when it was polled for the second time,
-/// and so behind all tasks of its executor that were ready at the first, or when somebody waits for it or drops it.
-///
 /// Resolves when everything evaluated up to this commit is durable and published, or with
 /// [`RequestError::Stopped`] when the log failed. Dropping it cancels nothing: the commit stands.
+///
+/// The ticket of a thread's first commit in a batch also rings for the log writer: when it is polled for the second time,
+/// and so behind all tasks of its executor that were ready at the first, or when somebody waits for it or drops it. Keep
+/// none without doing one of these.
 #[derive(Debug)]
 #[must_use = "a commit is not durable before its ticket resolves"]
 pub struct Ticket {
@@ -32,8 +33,8 @@ struct Duty {
 
 impl Ticket {
     /// Of a commit that waits in a batch.
-    pub(super) fn waiting(Place { completion, opens }: Place, queue: &Arc<CommitQueue<Evaluator>>) -> Ticket {
-        let duty = opens.then(|| Duty { queue: queue.clone(), is_due: false });
+    pub(super) fn waiting(Place { completion, rings }: Place, queue: &Arc<CommitQueue<Evaluator>>) -> Ticket {
+        let duty = rings.then(|| Duty { queue: queue.clone(), is_due: false });
         Ticket { completion: Some(completion), slot: None, duty }
     }
 

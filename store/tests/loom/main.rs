@@ -67,7 +67,7 @@ macro_rules! hand_over {
                     let mine = *entered;
                     let completion = match entered.push_or_take(|newest| *newest) {
                         $protocol::queue::Pushed::Waits(place) => {
-                            if place.opens {
+                            if place.rings {
                                 queue.ring();
                             }
                             place.completion
@@ -92,7 +92,7 @@ macro_rules! hand_over {
             *entered += 1;
             let mine = *entered;
             let place = entered.push();
-            if place.opens {
+            if place.rings {
                 queue.ring();
             }
             assert_eq!(place.completion.wait(), Ok(()));
@@ -151,7 +151,7 @@ fn a_stop_refuses_everyone() {
         let commit = |queue: &faithful::queue::CommitQueue<u64>| {
             queue.enter().map(|entered| {
                 let place = entered.push();
-                if place.opens {
+                if place.rings {
                     queue.ring();
                 }
                 place.completion.wait()
