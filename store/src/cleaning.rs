@@ -19,7 +19,7 @@ use crate::limits::{CLEANING_BATCHES_IN_FLIGHT_MAX, CLEANING_PAUSE_IDLE_MS, CLEA
 use crate::log::{Candidates, CleanError, LogPoint, Replayed};
 use crate::mvcc::State;
 use crate::sequencer::{Copied, InState, Ticket};
-use crate::sync::thread;
+use crate::sync::{Ordering, thread};
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -62,6 +62,9 @@ impl Core {
         checkpoint: &mut Checkpoint,
         halt: &dyn Fn() -> bool,
     ) -> Result<bool, RequestError> {
+        if self.is_stuck.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
         let (next, slowness) = self.sequencer.with(|evaluator| (evaluator.next_to_clean(), evaluator.slowness()));
         self.sequencer.slow(slowness);
         let Some((segment, urgency_percent)) = next else { return Ok(false) };
@@ -69,10 +72,20 @@ impl Core {
             Ok(()) => {}
             Err(Halt::Asked) => return Ok(false),
             Err(Halt::Refused(error)) => return Err(error),
-            Err(Halt::Unreadable(error)) => {
-                // Nothing is lost: its live versions are in memory. But it cannot be freed either.
-                tracing::error!(segment, %error, "a segment of the commit log cannot be cleaned");
+            Err(Halt::Unreadable(error))
+                if self.sequencer.with(|evaluator| evaluator.newest.clone()).lies_in(segment) =>
+            {
+                tracing::error!(
+                    segment, %error,
+                    "the oldest segment of the commit log cannot be read where it is needed, so the log grows from now on; \
+                     restore this site from a snapshot or from a peer"
+                );
+                self.is_stuck.store(true, Ordering::Relaxed);
+                self.sequencer.never_slow();
                 return Ok(false);
+            }
+            Err(Halt::Unreadable(error)) => {
+                tracing::warn!(segment, %error, "a segment of the commit log is damaged where nobody needs it; it is freed");
             }
         }
         if checkpoint.point().segment <= segment && !checkpoint.failed {
@@ -117,7 +130,8 @@ impl Core {
             halted = moving.record(replayed);
             if halted.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        let moved = halted.and(scanned.map_err(Halt::Unreadable)).and_then(|()| moving.batches(|_| true));
+        // What lies before a damaged record is moved all the same.
+        let moved = halted.and_then(|()| moving.batches(|_| true)).and(scanned.map_err(Halt::Unreadable));
         // Also when it was halted: no checkpoint may find copies on their way.
         moving.land(0).map_err(Halt::Refused)?;
         moved

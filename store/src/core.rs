@@ -26,6 +26,8 @@ pub(crate) struct Core {
     checkpoint: Mutex<Checkpoint>,
     /// The disk is nearly full: only what makes room is taken.
     pub(crate) is_full: AtomicBool,
+    /// The oldest segment cannot be read where something lies that is kept: nothing can be freed any more.
+    pub(crate) is_stuck: AtomicBool,
 }
 
 impl Core {
@@ -46,6 +48,7 @@ impl Core {
             index,
             checkpoint: Mutex::new(checkpoint),
             is_full: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
         }
     }
 

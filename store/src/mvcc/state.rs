@@ -191,6 +191,14 @@ impl State {
         Some((version, next))
     }
 
+    /// Whether anything that is kept lies in a segment of the log. Looks at everything.
+    pub(crate) fn lies_in(&self, segment: u64) -> bool {
+        let is_there = |position: Option<Position>| position.is_some_and(|at| at.segment == segment);
+        let mut versions = self.by_key.iter().flat_map(|newest| self.versions(newest));
+        let mut rows = self.tables.values().flat_map(|rows| rows.iter());
+        versions.any(|version| is_there(version.position())) || rows.any(|found| is_there(found.row.position()))
+    }
+
     /// What an event superseded, if it is kept. A tombstone goes with its own event.
     pub(crate) fn previous<'a>(&'a self, event: &'a HistoryEvent) -> Option<&'a Version> {
         let previous = event.previous.as_ref().filter(|_| event.version.revision() > self.swept)?;

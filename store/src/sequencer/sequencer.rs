@@ -28,8 +28,8 @@ pub(crate) struct Sequencer {
     is_quick: AtomicBool,
     /// How much a batch is slowed because the log is larger than it may be: nanoseconds a MiB of clients' own bytes.
     slowness: AtomicU64,
-    /// There is a thread that cleans the log; without one nobody would be helped by waiting.
-    is_cleaned: bool,
+    /// There is a thread that cleans the log, and it can; otherwise nobody would be helped by waiting.
+    is_cleaned: AtomicBool,
     clock: Arc<dyn Clock>,
     publication: Arc<Publication<State>>,
     /// Raised after a batch that wrote rows of shares was published.
@@ -52,7 +52,7 @@ impl Sequencer {
             writer: Mutex::new(Some(Writer { syncer, share_writes })),
             is_quick: AtomicBool::new(true),
             slowness: AtomicU64::new(0),
-            is_cleaned,
+            is_cleaned: AtomicBool::new(is_cleaned),
             clock,
             publication: Arc::new(Publication::new(published, revision)),
             share_writes: Signal::new(share_writes),
@@ -141,14 +141,18 @@ impl Sequencer {
 
     /// Says how much clients' bytes are slowed from now on.
     pub(crate) fn slow(&self, slowness: u64) {
-        if !self.is_cleaned {
-            return;
-        }
+        let slowness = if self.is_cleaned.load(Ordering::Relaxed) { slowness } else { 0 };
         match (self.slowness.swap(slowness, Ordering::Relaxed), slowness) {
             (0, 1..) => tracing::warn!("the commit log is at its bound; writes wait for its cleaning"),
             (1.., 0) => tracing::info!("the commit log is within its bound again; writes do not wait"),
             _ => {}
         }
+    }
+
+    /// Cleaning has ended: clients are not slowed for it any more.
+    pub(crate) fn never_slow(&self) {
+        self.is_cleaned.store(false, Ordering::Relaxed);
+        self.slow(0);
     }
 
     /// Lets the log writer drain and end.

@@ -3,6 +3,7 @@
 
 mod common;
 
+mod damaged;
 mod format;
 mod lease;
 mod restart;
