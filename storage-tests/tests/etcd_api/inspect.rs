@@ -53,16 +53,22 @@ fn flip(dir: &Path, value: &str) {
     panic!("no segment holds {value}");
 }
 
+/// A site whose log holds one value that compaction hides and one that is live.
+async fn site_with_dead_and_live() -> (Site, Client) {
+    let (site, mut client) = site().await;
+    client.put("dead", "the-dead-value").await.unwrap();
+    client.put("live", "the-live-value").await.unwrap();
+    let last = client.put("dead", "another").await.unwrap();
+    client.kv.compact(CompactionRequest { revision: last, physical: true }).await.unwrap();
+    (site, client)
+}
+
 #[tokio::test]
 async fn what_is_damaged_on_disk_is_told_with_its_keys() {
     if is_foreign() {
         return;
     }
-    let (mut site, mut client) = site().await;
-    client.put("dead", "the-dead-value").await.unwrap();
-    client.put("live", "the-live-value").await.unwrap();
-    let last = client.put("dead", "another").await.unwrap();
-    client.kv.compact(CompactionRequest { revision: last, physical: true }).await.unwrap();
+    let (mut site, mut client) = site_with_dead_and_live().await;
     let dir = site.data_dir();
     let in_use = archipel(&["verify"], &dir);
     assert_eq!(in_use.status.code(), FAILED);
@@ -164,11 +170,7 @@ async fn the_scrub_raises_the_alarm_for_what_is_lost_and_for_nothing_else() {
     if is_foreign() {
         return;
     }
-    let (mut site, mut client) = site().await;
-    client.put("dead", "the-dead-value").await.unwrap();
-    client.put("live", "the-live-value").await.unwrap();
-    let last = client.put("dead", "another").await.unwrap();
-    client.kv.compact(CompactionRequest { revision: last, physical: true }).await.unwrap();
+    let (mut site, mut client) = site_with_dead_and_live().await;
     for at in 0..40 {
         client.put(format!("fill{at}"), vec![b'v'; 10_000]).await.unwrap();
     }

@@ -4,6 +4,8 @@
 
 mod random;
 
+mod choices;
+
 mod model;
 
 mod judge;

@@ -1,4 +1,4 @@
-//! Choices that follow from a seed.
+//! Choices that follow from a seed. `tests/log` includes this file, too.
 
 use bytes::Bytes;
 
@@ -19,17 +19,7 @@ impl Random {
         self.next() % bound.max(1)
     }
 
-    pub(crate) fn one_in(&mut self, count: u64) -> bool {
-        self.below(count) == 0
-    }
-
-    /// A value that no other call makes, of a size that now and then needs a segment of its own.
-    pub(crate) fn value(&mut self) -> Bytes {
-        let length = match self.below(60) {
-            0 => 6_000,
-            1..=4 => 1_200,
-            _ => 8 + self.below(160),
-        };
+    pub(crate) fn bytes(&mut self, length: u64) -> Bytes {
         (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(length as usize).collect()
     }
 }

@@ -11,32 +11,14 @@ use bytes::Bytes;
 use std::path::Path;
 use std::sync::Arc;
 
+#[path = "../durability/random.rs"]
+mod random;
+pub(crate) use random::Random;
+
 pub(crate) const DIR: &str = "/site/log";
 
 pub(crate) fn dir() -> &'static Path {
     Path::new(DIR)
-}
-
-/// splitmix64.
-#[derive(Clone, Debug)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub(crate) fn bytes(&mut self, length: u64) -> Bytes {
-        (0..length.div_ceil(8)).flat_map(|_| self.next().to_le_bytes()).take(length as usize).collect()
-    }
 }
 
 pub(crate) fn options(segment_bytes: u32) -> Options {
